@@ -1,0 +1,151 @@
+//! A vote as it travels in the stream.
+
+use crate::{Instant, OptionName, PollId, Rejection, StreamId, VoteId, Voter};
+
+/// The fields of a stream entry as Redis holds them. Anything may append to the stream, so
+/// nothing is known of them yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RawEntry {
+    /// `option`, or `vote` as older producers call it.
+    pub option: Option<Vec<u8>>,
+    pub poll: Option<Vec<u8>>,
+    pub vote_id: Option<Vec<u8>>,
+    pub voter: Option<Vec<u8>>,
+    pub timestamp: Option<Vec<u8>>,
+}
+
+/// A vote that can be recorded, if its poll has its option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub stream_id: StreamId,
+    pub poll: PollId,
+    pub option: OptionName,
+    pub vote_id: VoteId,
+    pub voter: Option<Voter>,
+    pub cast_at: Instant,
+}
+
+impl Entry {
+    /// Reads the fields, with the defaults of those that may be absent: the poll `default`, the
+    /// stream id as vote id, the time of appending as `timestamp`.
+    ///
+    /// A `timestamp` that is no time counts as absent: when a vote was cast is good to know, that it
+    /// counts matters more.
+    pub fn parse(stream_id: StreamId, raw: RawEntry) -> Result<Self, Rejection> {
+        let option = text("option", &raw.option)?.ok_or(Rejection::MissingOption)?;
+        let option = OptionName::parse(option).map_err(|_| Rejection::Malformed { field: "option" })?;
+        let poll = match text("poll", &raw.poll)? {
+            // A name that no poll can have is that of a poll that is not there.
+            Some(poll) => PollId::parse(poll).map_err(|_| Rejection::UnknownPoll)?,
+            None => PollId::default(),
+        };
+        let vote_id = text("vote_id", &raw.vote_id)?.unwrap_or(stream_id.as_str());
+        let vote_id = VoteId::parse(vote_id).map_err(|_| Rejection::Malformed { field: "vote_id" })?;
+        let voter = text("voter", &raw.voter)?
+            .map(Voter::parse)
+            .transpose()
+            .map_err(|_| Rejection::Malformed { field: "voter" })?;
+        let cast_at = text("timestamp", &raw.timestamp)?
+            .and_then(Instant::parse)
+            .or_else(|| stream_id.appended_at())
+            // An id that some producer made up may lie after the year 9999.
+            .unwrap_or(Instant::EPOCH);
+        Ok(Self { stream_id, poll, option, vote_id, voter, cast_at })
+    }
+}
+
+fn text<'a>(field: &'static str, bytes: &'a Option<Vec<u8>>) -> Result<Option<&'a str>, Rejection> {
+    bytes
+        .as_deref()
+        .map(str::from_utf8)
+        .transpose()
+        .map_err(|_| Rejection::NotUtf8 { field })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn id() -> StreamId {
+        StreamId::parse("1763562521088-0").unwrap()
+    }
+
+    fn some(text: &str) -> Option<Vec<u8>> {
+        Some(text.as_bytes().to_vec())
+    }
+
+    fn cats() -> RawEntry {
+        RawEntry { option: some("cats"), ..RawEntry::default() }
+    }
+
+    #[test]
+    fn a_bare_entry_gets_the_defaults() {
+        let entry = Entry::parse(id(), cats()).unwrap();
+        assert_eq!(entry.poll, PollId::default());
+        assert_eq!(entry.option.as_str(), "cats");
+        assert_eq!(entry.vote_id.as_str(), "1763562521088-0");
+        assert_eq!(entry.voter, None);
+        assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
+    }
+
+    #[test]
+    fn what_the_producer_says_is_kept() {
+        let raw = RawEntry {
+            option: some("rust"),
+            poll: some("languages"),
+            vote_id: some("k-1"),
+            voter: some("ada"),
+            timestamp: some("2025-11-16T20:14:48Z"),
+        };
+        let entry = Entry::parse(id(), raw).unwrap();
+        assert_eq!(entry.poll.as_str(), "languages");
+        assert_eq!(entry.vote_id.as_str(), "k-1");
+        assert_eq!(entry.voter.unwrap().as_str(), "ada");
+        assert_eq!(entry.cast_at.as_micros(), 1_763_324_088_000_000);
+    }
+
+    #[test]
+    fn an_unreadable_time_does_not_cost_the_vote() {
+        let entry = Entry::parse(id(), RawEntry { timestamp: some("soon"), ..cats() }).unwrap();
+        assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
+        let id = StreamId::parse("18446744073709551615-0").unwrap();
+        assert_eq!(Entry::parse(id, cats()).unwrap().cast_at, Instant::EPOCH);
+    }
+
+    #[test]
+    fn bad_entries_say_which_field_is_bad() {
+        let rejection = |raw| Entry::parse(id(), raw).unwrap_err();
+        assert_eq!(rejection(RawEntry::default()), Rejection::MissingOption);
+        assert_eq!(
+            rejection(RawEntry { option: Some(vec![0xff]), ..RawEntry::default() }),
+            Rejection::NotUtf8 { field: "option" }
+        );
+        assert_eq!(rejection(RawEntry { option: some(""), ..cats() }), Rejection::Malformed { field: "option" });
+        assert_eq!(rejection(RawEntry { poll: some("No Poll"), ..cats() }), Rejection::UnknownPoll);
+        assert_eq!(rejection(RawEntry { vote_id: some(""), ..cats() }), Rejection::Malformed { field: "vote_id" });
+        assert_eq!(rejection(RawEntry { voter: some("a\0b"), ..cats() }), Rejection::Malformed { field: "voter" });
+        assert_eq!(
+            rejection(RawEntry { timestamp: Some(vec![0xff]), ..cats() }),
+            Rejection::NotUtf8 { field: "timestamp" }
+        );
+    }
+
+    fn field() -> impl Strategy<Value = Option<Vec<u8>>> {
+        proptest::option::of(prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)])
+    }
+
+    proptest! {
+        // PostgreSQL takes neither NUL nor other than UTF-8: what is parsed must never fail there.
+        #[test]
+        fn whatever_is_accepted_can_be_stored(
+            option in field(), poll in field(), vote_id in field(), voter in field(), timestamp in field(),
+        ) {
+            if let Ok(entry) = Entry::parse(id(), RawEntry { option, poll, vote_id, voter, timestamp }) {
+                let texts = [entry.poll.as_str(), entry.option.as_str(), entry.vote_id.as_str(),
+                    entry.voter.as_ref().map_or("-", Voter::as_str)];
+                prop_assert!(texts.iter().all(|text| !text.is_empty() && !text.contains('\0')));
+            }
+        }
+    }
+}

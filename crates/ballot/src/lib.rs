@@ -1,0 +1,26 @@
+//! What a vote is: its parts, how they are parsed and checked, and how they look on the wire.
+//!
+//! No I/O and no Spin here, so all of it is tested natively. Each type has one door, its `parse`:
+//! whoever holds a value holds a valid one.
+//!
+//! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
+//! sends ([`VoteRequest`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
+//! and [`Rejection`] for what cannot be counted), and what comes out ([`Results`], [`Receipt`]).
+
+mod entry;
+mod idempotency_key;
+mod instant;
+mod names;
+mod rejection;
+mod request;
+mod results;
+mod stream_id;
+
+pub use entry::{Entry, RawEntry};
+pub use idempotency_key::{IdempotencyKey, InvalidKey};
+pub use instant::Instant;
+pub use names::{InvalidName, OptionName, PollId, VoteId, Voter};
+pub use rejection::Rejection;
+pub use request::{InvalidRequest, VoteRequest};
+pub use results::{Receipt, Results, Tally};
+pub use stream_id::StreamId;

@@ -1,0 +1,99 @@
+//! The body of `POST /api/vote`.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::OptionName;
+
+/// A vote as a client sends it: `{"option":"cats"}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoteRequest {
+    pub option: OptionName,
+}
+
+/// Why a body is not a vote. Each says what to send instead, and none repeats what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRequest {
+    /// The body is no JSON at all.
+    #[error(r#"The body is not JSON. Send an object such as {{"option":"cats"}}."#)]
+    NotJson,
+    /// The body is JSON, but no object with just the field `option`, a string.
+    #[error(
+        r#"The body must be an object with the one field "option", a string: {{"option":"cats"}}."#
+    )]
+    NotAVote,
+    /// The option cannot be one of any poll.
+    #[error("There is no such option in this poll.")]
+    NotAnOption,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    option: String,
+}
+
+impl VoteRequest {
+    /// Takes a whole body. That it is JSON is checked before what it says, so that a broken body is
+    /// never taken for a wrong one.
+    pub fn parse(body: &[u8]) -> Result<Self, InvalidRequest> {
+        let text = str::from_utf8(body).map_err(|_| InvalidRequest::NotJson)?;
+        serde_json::from_str::<IgnoredAny>(text).map_err(|_| InvalidRequest::NotJson)?;
+        // A struct may also be read from an array of its fields; a vote may not.
+        if !text.trim_start().starts_with('{') {
+            return Err(InvalidRequest::NotAVote);
+        }
+        let body: Body = serde_json::from_str(text).map_err(|_| InvalidRequest::NotAVote)?;
+        let option = OptionName::parse(&body.option).map_err(|_| InvalidRequest::NotAnOption)?;
+        Ok(Self { option })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(body: &str) -> Result<String, InvalidRequest> {
+        VoteRequest::parse(body.as_bytes()).map(|vote| vote.option.into_string())
+    }
+
+    #[test]
+    fn a_vote_names_its_option() {
+        assert_eq!(parse(r#"{"option":"cats"}"#).unwrap(), "cats");
+        assert_eq!(parse(" {\n\"option\" : \"c\\u0061ts\" } ").unwrap(), "cats");
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_from_what_is_not_a_vote() {
+        for body in ["", "cats", "{", r#"{"option":"cats"} x"#, r#"{"x":1,}"#, r#"{"unknown":"#, "option=cats"] {
+            assert_eq!(parse(body), Err(InvalidRequest::NotJson), "{body}");
+        }
+        assert_eq!(VoteRequest::parse(b"{\"option\":\"\xff\"}"), Err(InvalidRequest::NotJson));
+        for body in ["{}", "[]", r#"["cats"]"#, "null", "\"cats\"", r#"{"option":1}"#, r#"{"option":null}"#,
+            r#"{"option":"cats","colour":"red"}"#, r#"{"option":"cats","option":"dogs"}"#, r#"{"vote":"cats"}"#] {
+            assert_eq!(parse(body), Err(InvalidRequest::NotAVote), "{body}");
+        }
+        for body in [r#"{"option":""}"#, r#"{"option":"ca\u0000ts"}"#] {
+            assert_eq!(parse(body), Err(InvalidRequest::NotAnOption), "{body}");
+        }
+    }
+
+    #[test]
+    fn depth_does_not_exhaust_the_stack() {
+        assert_eq!(parse(&"[".repeat(1_000_000)), Err(InvalidRequest::NotJson));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body in any::<Vec<u8>>()) {
+            let _ = VoteRequest::parse(&body);
+        }
+
+        #[test]
+        fn every_option_name_round_trips(option in "\\PC{1,100}") {
+            let body = serde_json::json!({ "option": option }).to_string();
+            prop_assert_eq!(parse(&body), Ok(option));
+        }
+    }
+}
