@@ -33,14 +33,16 @@ impl Entry {
     /// counts matters more.
     pub fn parse(stream_id: StreamId, raw: RawEntry) -> Result<Self, Rejection> {
         let option = text("option", &raw.option)?.ok_or(Rejection::MissingOption)?;
-        let option = OptionName::parse(option).map_err(|_| Rejection::Malformed { field: "option" })?;
+        let option =
+            OptionName::parse(option).map_err(|_| Rejection::Malformed { field: "option" })?;
         let poll = match text("poll", &raw.poll)? {
             // A name that no poll can have is that of a poll that is not there.
             Some(poll) => PollId::parse(poll).map_err(|_| Rejection::UnknownPoll)?,
             None => PollId::default(),
         };
         let vote_id = text("vote_id", &raw.vote_id)?.unwrap_or(stream_id.as_str());
-        let vote_id = VoteId::parse(vote_id).map_err(|_| Rejection::Malformed { field: "vote_id" })?;
+        let vote_id =
+            VoteId::parse(vote_id).map_err(|_| Rejection::Malformed { field: "vote_id" })?;
         let voter = text("voter", &raw.voter)?
             .map(Voter::parse)
             .transpose()
@@ -50,7 +52,14 @@ impl Entry {
             .or_else(|| stream_id.appended_at())
             // An id that some producer made up may lie after the year 9999.
             .unwrap_or(Instant::EPOCH);
-        Ok(Self { stream_id, poll, option, vote_id, voter, cast_at })
+        Ok(Self {
+            stream_id,
+            poll,
+            option,
+            vote_id,
+            voter,
+            cast_at,
+        })
     }
 }
 
@@ -76,7 +85,10 @@ mod tests {
     }
 
     fn cats() -> RawEntry {
-        RawEntry { option: some("cats"), ..RawEntry::default() }
+        RawEntry {
+            option: some("cats"),
+            ..RawEntry::default()
+        }
     }
 
     #[test]
@@ -107,7 +119,14 @@ mod tests {
 
     #[test]
     fn an_unreadable_time_does_not_cost_the_vote() {
-        let entry = Entry::parse(id(), RawEntry { timestamp: some("soon"), ..cats() }).unwrap();
+        let entry = Entry::parse(
+            id(),
+            RawEntry {
+                timestamp: some("soon"),
+                ..cats()
+            },
+        )
+        .unwrap();
         assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
         let id = StreamId::parse("18446744073709551615-0").unwrap();
         assert_eq!(Entry::parse(id, cats()).unwrap().cast_at, Instant::EPOCH);
@@ -118,21 +137,54 @@ mod tests {
         let rejection = |raw| Entry::parse(id(), raw).unwrap_err();
         assert_eq!(rejection(RawEntry::default()), Rejection::MissingOption);
         assert_eq!(
-            rejection(RawEntry { option: Some(vec![0xff]), ..RawEntry::default() }),
+            rejection(RawEntry {
+                option: Some(vec![0xff]),
+                ..RawEntry::default()
+            }),
             Rejection::NotUtf8 { field: "option" }
         );
-        assert_eq!(rejection(RawEntry { option: some(""), ..cats() }), Rejection::Malformed { field: "option" });
-        assert_eq!(rejection(RawEntry { poll: some("No Poll"), ..cats() }), Rejection::UnknownPoll);
-        assert_eq!(rejection(RawEntry { vote_id: some(""), ..cats() }), Rejection::Malformed { field: "vote_id" });
-        assert_eq!(rejection(RawEntry { voter: some("a\0b"), ..cats() }), Rejection::Malformed { field: "voter" });
         assert_eq!(
-            rejection(RawEntry { timestamp: Some(vec![0xff]), ..cats() }),
+            rejection(RawEntry {
+                option: some(""),
+                ..cats()
+            }),
+            Rejection::Malformed { field: "option" }
+        );
+        assert_eq!(
+            rejection(RawEntry {
+                poll: some("No Poll"),
+                ..cats()
+            }),
+            Rejection::UnknownPoll
+        );
+        assert_eq!(
+            rejection(RawEntry {
+                vote_id: some(""),
+                ..cats()
+            }),
+            Rejection::Malformed { field: "vote_id" }
+        );
+        assert_eq!(
+            rejection(RawEntry {
+                voter: some("a\0b"),
+                ..cats()
+            }),
+            Rejection::Malformed { field: "voter" }
+        );
+        assert_eq!(
+            rejection(RawEntry {
+                timestamp: Some(vec![0xff]),
+                ..cats()
+            }),
             Rejection::NotUtf8 { field: "timestamp" }
         );
     }
 
     fn field() -> impl Strategy<Value = Option<Vec<u8>>> {
-        proptest::option::of(prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)])
+        proptest::option::of(prop_oneof![
+            any::<Vec<u8>>(),
+            any::<String>().prop_map(String::into_bytes)
+        ])
     }
 
     proptest! {

@@ -8,9 +8,13 @@ pub enum Rejection {
     /// Neither `option` nor `vote` is there.
     MissingOption,
     /// A field's bytes are not UTF-8.
-    NotUtf8 { field: &'static str },
+    NotUtf8 {
+        field: &'static str,
+    },
     /// A field is empty, too long, or has control characters.
-    Malformed { field: &'static str },
+    Malformed {
+        field: &'static str,
+    },
     UnknownPoll,
     UnknownOption,
 }

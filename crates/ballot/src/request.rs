@@ -66,12 +66,33 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_told_from_what_is_not_a_vote() {
-        for body in ["", "cats", "{", r#"{"option":"cats"} x"#, r#"{"x":1,}"#, r#"{"unknown":"#, "option=cats"] {
+        for body in [
+            "",
+            "cats",
+            "{",
+            r#"{"option":"cats"} x"#,
+            r#"{"x":1,}"#,
+            r#"{"unknown":"#,
+            "option=cats",
+        ] {
             assert_eq!(parse(body), Err(InvalidRequest::NotJson), "{body}");
         }
-        assert_eq!(VoteRequest::parse(b"{\"option\":\"\xff\"}"), Err(InvalidRequest::NotJson));
-        for body in ["{}", "[]", r#"["cats"]"#, "null", "\"cats\"", r#"{"option":1}"#, r#"{"option":null}"#,
-            r#"{"option":"cats","colour":"red"}"#, r#"{"option":"cats","option":"dogs"}"#, r#"{"vote":"cats"}"#] {
+        assert_eq!(
+            VoteRequest::parse(b"{\"option\":\"\xff\"}"),
+            Err(InvalidRequest::NotJson)
+        );
+        for body in [
+            "{}",
+            "[]",
+            r#"["cats"]"#,
+            "null",
+            "\"cats\"",
+            r#"{"option":1}"#,
+            r#"{"option":null}"#,
+            r#"{"option":"cats","colour":"red"}"#,
+            r#"{"option":"cats","option":"dogs"}"#,
+            r#"{"vote":"cats"}"#,
+        ] {
             assert_eq!(parse(body), Err(InvalidRequest::NotAVote), "{body}");
         }
         for body in [r#"{"option":""}"#, r#"{"option":"ca\u0000ts"}"#] {

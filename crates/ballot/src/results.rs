@@ -72,7 +72,11 @@ mod tests {
 
     #[test]
     fn results_look_as_the_contract_shows_them() {
-        let tally = |option: &str, count, percentage| Tally { option: option.into(), count, percentage };
+        let tally = |option: &str, count, percentage| Tally {
+            option: option.into(),
+            count,
+            percentage,
+        };
         let results = Results {
             tallies: vec![tally("cats", 3, 50.0), tally("dogs", 3, 50.0)],
             last_updated: "2025-11-16T20:14:48.273326Z".into(),

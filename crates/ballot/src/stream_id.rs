@@ -12,7 +12,8 @@ impl StreamId {
     /// Takes both numbers in decimal, as Redis gives them. `None` if it is anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (millis, sequence) = text.split_once('-')?;
-        let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u64>().is_ok();
+        let number =
+            |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u64>().is_ok();
         (number(millis) && number(sequence)).then(|| Self(text.to_owned()))
     }
 
@@ -45,8 +46,16 @@ mod tests {
     #[test]
     fn begins_with_the_time_of_appending() {
         let id = StreamId::parse("1763562521088-7").unwrap();
-        assert_eq!(id.appended_at().map(Instant::as_micros), Some(1_763_562_521_088_000));
-        assert_eq!(StreamId::parse("18446744073709551615-1").unwrap().appended_at(), None);
+        assert_eq!(
+            id.appended_at().map(Instant::as_micros),
+            Some(1_763_562_521_088_000)
+        );
+        assert_eq!(
+            StreamId::parse("18446744073709551615-1")
+                .unwrap()
+                .appended_at(),
+            None
+        );
     }
 
     proptest! {
