@@ -1,1 +1,123 @@
+//! Serves what is counted: the tallies, and the receipt of a vote. Never touches Redis.
 
+use ballot::{OptionName, PollId, Receipt, Results, Tally, VoteId};
+use http::header::{CACHE_CONTROL, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use platform::http::{self as web, Problem, Request};
+use platform::postgres::{ParameterValue, Postgres, column, unexpected};
+use platform::{Failure, PerInstance};
+use spin_sdk::http::IntoResponse;
+use spin_sdk::http_service;
+
+static POSTGRES: PerInstance<Postgres> = PerInstance::new();
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::serve("results", request, async |request| {
+        web::allow(&request, &[Method::GET])?;
+        let postgres = POSTGRES.get(Postgres::from_settings).await?;
+        match request.uri().path().strip_prefix("/api/votes/") {
+            Some(vote_id) => receipt(postgres, vote_id).await,
+            None => results(postgres, request.headers()).await,
+        }
+    })
+    .await
+}
+
+/// `GET /api/results`
+async fn results(postgres: &Postgres, headers: &HeaderMap) -> web::Result {
+    let results = read_results(postgres, &PollId::default())
+        .await
+        .map_err(unavailable)?
+        .ok_or_else(|| Problem::NotFound("There is no such poll.".into()))?;
+    let mut response = web::json(StatusCode::OK, &results)?;
+    // As old as a page that asks every two seconds would show it anyway.
+    let two_seconds = HeaderValue::from_static("public, max-age=2");
+    response.headers_mut().insert(CACHE_CONTROL, two_seconds);
+    web::revalidate(response, headers)
+}
+
+async fn read_results(postgres: &Postgres, poll: &PollId) -> Result<Option<Results>, Failure> {
+    // Spin knows neither timestamptz nor, without another library, numeric.
+    const STATEMENT: &str = r#"
+        select option, count, percentage::float8 as percentage,
+               to_char(max(updated_at) over () at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_updated
+        from get_vote_results($1)
+    "#;
+    let rows = postgres.query(STATEMENT, &[text(poll.as_str())]).await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let last_updated = column(first, "last_updated")?;
+    let tallies = rows
+        .iter()
+        .map(|row| {
+            Ok(Tally {
+                option: column(row, "option")?,
+                count: column(row, "count")?,
+                percentage: column(row, "percentage")?,
+            })
+        })
+        .collect::<Result<_, Failure>>()?;
+    Ok(Some(Results {
+        tallies,
+        last_updated,
+    }))
+}
+
+/// `GET /api/votes/{vote_id}`
+async fn receipt(postgres: &Postgres, segment: &str) -> web::Result {
+    // What cannot be an id is the id of no vote.
+    let vote_id = web::decode(segment).and_then(|id| VoteId::parse(&id).ok());
+    let receipt = match vote_id {
+        Some(vote_id) => read_receipt(postgres, PollId::default(), vote_id)
+            .await
+            .map_err(unavailable)?,
+        None => None,
+    };
+    let receipt = receipt.ok_or_else(|| {
+        Problem::NotFound(
+            "No vote with this id is counted: either it is not counted yet, and you can ask again in a \
+             moment, or it was never cast."
+                .into(),
+        )
+    })?;
+    web::json(StatusCode::OK, &receipt)
+}
+
+async fn read_receipt(
+    postgres: &Postgres,
+    poll: PollId,
+    vote_id: VoteId,
+) -> Result<Option<Receipt>, Failure> {
+    const STATEMENT: &str = r#"
+        select option, to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as counted_at
+        from vote_events
+        where poll = $1 and vote_id = $2
+    "#;
+    let rows = postgres
+        .query(STATEMENT, &[text(poll.as_str()), text(vote_id.as_str())])
+        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let option: String = column(row, "option")?;
+    let option = OptionName::parse(&option).map_err(|_| unexpected("option"))?;
+    Ok(Some(Receipt {
+        vote_id,
+        poll,
+        option,
+        counted_at: column(row, "counted_at")?,
+    }))
+}
+
+fn text(value: &str) -> ParameterValue {
+    ParameterValue::Str(value.to_owned())
+}
+
+fn unavailable(failure: Failure) -> Problem {
+    Problem::Unavailable {
+        detail: "The tallies cannot be read now. Votes are still taken; ask again in a moment.",
+        failure,
+    }
+}

@@ -1,1 +1,76 @@
+//! Counts votes: drains the stream into PostgreSQL, each vote once.
+//!
+//! One wasm file, two components: `tally` is woken by the doorbell, `sweep` by whoever calls
+//! `GET /sweep`. Both do the same, [`Drain::count_batch`], until nothing is left or time is up.
 
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use platform::http::{self as web, Problem, Request};
+use platform::settings::InvalidSetting;
+use platform::{Failure, PerInstance, log};
+use serde_json::json;
+use spin_sdk::http::IntoResponse;
+use spin_sdk::{http_service, redis_subscriber};
+
+mod drain;
+
+use drain::Drain;
+
+static DRAIN: PerInstance<Drain> = PerInstance::new();
+
+/// A probe waits for the answer; what is left after this is for the doorbell's subscriber.
+const SWEEP_FOR: Duration = Duration::from_secs(1);
+
+/// The message carries nothing: that it came is all there is to know.
+#[redis_subscriber]
+async fn on_doorbell(_message: Bytes) -> anyhow::Result<()> {
+    // An error that was returned would be logged by the SDK, in its own way. We log in ours.
+    match open("tally").await {
+        Ok(drain) => drain_all(drain)
+            .await
+            .unwrap_or_else(|failure| failure.log()),
+        Err(invalid) => invalid.log(),
+    }
+    Ok(())
+}
+
+async fn open(component: &'static str) -> Result<&'static Drain, InvalidSetting> {
+    log::open(component).await?;
+    DRAIN.get(Drain::from_settings).await
+}
+
+async fn drain_all(drain: &Drain) -> Result<(), Failure> {
+    drain.answer_doorbell().await?;
+    while drain.count_batch().await?.more {}
+    Ok(())
+}
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::serve("sweep", request, async |request| {
+        web::allow(&request, &[Method::GET])?;
+        let swept = sweep(open("sweep").await?).await.map_err(|failure| Problem::Unavailable {
+            detail: "The stream could not be swept. What is in it is counted as soon as it can be.",
+            failure,
+        })?;
+        web::json(StatusCode::OK, &swept)
+    })
+    .await
+}
+
+/// `GET /sweep`
+async fn sweep(drain: &Drain) -> Result<serde_json::Value, Failure> {
+    let until = Instant::now() + SWEEP_FOR;
+    let mut counted = 0;
+    loop {
+        let batch = drain.count_batch().await?;
+        counted += batch.counted;
+        if !batch.more || Instant::now() >= until {
+            break;
+        }
+    }
+    let left = drain.tidy_up().await?;
+    Ok(json!({ "status": "swept", "counted": counted, "left": left }))
+}

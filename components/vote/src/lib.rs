@@ -1,1 +1,131 @@
+//! Takes votes: validates one, appends it to the stream, answers. Never touches PostgreSQL.
 
+use ballot::{IdempotencyKey, InvalidRequest, PollId, VoteId, VoteRequest, default_poll};
+use http::header::LOCATION;
+use http::{HeaderMap, Method, StatusCode};
+use platform::PerInstance;
+use platform::http::{self as web, Problem, Request};
+use platform::settings::{self, InvalidSetting};
+use platform::stream::Stream;
+use serde::Serialize;
+use spin_sdk::http::IntoResponse;
+use spin_sdk::http_service;
+use uuid::Uuid;
+
+struct BallotBox {
+    stream: Stream,
+    /// Bytes.
+    max_request_size: usize,
+}
+
+static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
+
+async fn open() -> Result<BallotBox, InvalidSetting> {
+    Ok(BallotBox {
+        stream: Stream::from_settings().await?,
+        max_request_size: settings::count::<u32>("max_request_size").await? as usize,
+    })
+}
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::serve("vote", request, cast).await
+}
+
+#[derive(Serialize)]
+struct Recorded<'a> {
+    message: &'static str,
+    option: &'a str,
+    stream_id: &'a str,
+    vote_id: &'a str,
+}
+
+/// `POST /api/vote`
+async fn cast(request: Request) -> web::Result {
+    web::allow(&request, &[Method::POST])?;
+    let ballot_box = BALLOT_BOX.get(open).await?;
+    let key = idempotency_key(request.headers())?;
+    let body = web::body(request, ballot_box.max_request_size).await?;
+    let option = VoteRequest::parse(&body).map_err(refuse)?.option;
+    if !default_poll::offers(&option) {
+        return Err(Problem::Unprocessable(default_poll::choices()));
+    }
+
+    let poll = PollId::default();
+    let (vote_id, appended) = match key {
+        Some(key) => {
+            let vote_id = key.into_vote_id();
+            let appended = ballot_box
+                .stream
+                .append_once(&poll, &option, &vote_id)
+                .await;
+            (vote_id, appended)
+        }
+        None => {
+            let vote_id = random_id()?;
+            let appended = ballot_box.stream.append(&poll, &option, &vote_id).await;
+            (vote_id, appended)
+        }
+    };
+    let appended = appended.map_err(|failure| Problem::Unavailable {
+        detail: "The vote could not be recorded. Send it again in a moment, with an Idempotency-Key \
+                 so that it counts once.",
+        failure,
+    })?;
+    if appended.option != option.as_str() {
+        return Err(Problem::Unprocessable(
+            "This Idempotency-Key was used for another option. Use a new key for a new vote."
+                .into(),
+        ));
+    }
+
+    let mut response = web::json(
+        StatusCode::CREATED,
+        &Recorded {
+            message: "Vote recorded successfully",
+            option: option.as_str(),
+            stream_id: appended.stream_id.as_str(),
+            vote_id: vote_id.as_str(),
+        },
+    )?;
+    let receipt = format!("/api/votes/{}", web::encode(vote_id.as_str()));
+    response
+        .headers_mut()
+        .insert(LOCATION, web::header_value(&receipt)?);
+    Ok(response)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> web::Result<Option<IdempotencyKey>> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Problem::BadRequest(
+            "Send one Idempotency-Key, not several.".into(),
+        ));
+    }
+    IdempotencyKey::parse(value.as_bytes())
+        .map(Some)
+        .map_err(|invalid| {
+            Problem::BadRequest(format!("The Idempotency-Key cannot be used: {invalid}."))
+        })
+}
+
+/// Ids that begin with the time, so that the index of the audit log grows at its end.
+fn random_id() -> web::Result<VoteId> {
+    VoteId::parse(
+        Uuid::now_v7()
+            .hyphenated()
+            .encode_lower(&mut Uuid::encode_buffer()),
+    )
+    .map_err(|invalid| Problem::Internal(invalid.to_string()))
+}
+
+fn refuse(invalid: InvalidRequest) -> Problem {
+    match invalid {
+        InvalidRequest::NotJson => Problem::BadRequest(invalid.to_string()),
+        InvalidRequest::NotAVote => Problem::Unprocessable(invalid.to_string()),
+        InvalidRequest::NotAnOption => Problem::Unprocessable(default_poll::choices()),
+    }
+}

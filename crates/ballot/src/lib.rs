@@ -7,6 +7,7 @@
 //! sends ([`VoteRequest`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), and what comes out ([`Results`], [`Receipt`]).
 
+pub mod default_poll;
 mod entry;
 mod idempotency_key;
 mod instant;

@@ -1,0 +1,214 @@
+//! From the stream into PostgreSQL.
+
+use std::time::Instant;
+
+use ballot::{Entry, Rejection, StreamId};
+use platform::Failure;
+use platform::log::{self, Level};
+use platform::postgres::{ParameterValue, Postgres, column, unexpected};
+use platform::settings::InvalidSetting;
+use platform::stream::{Consumer, Delivery};
+use serde_json::json;
+
+pub struct Drain {
+    consumer: Consumer,
+    postgres: Postgres,
+}
+
+/// What became of a batch.
+pub struct Batch {
+    /// Votes that are in the tally now and were not before.
+    pub counted: usize,
+    /// Whether the stream may hold more.
+    pub more: bool,
+}
+
+impl Drain {
+    pub async fn from_settings() -> Result<Self, InvalidSetting> {
+        Ok(Self {
+            consumer: Consumer::from_settings().await?,
+            postgres: Postgres::from_settings().await?,
+        })
+    }
+
+    /// Whoever appends from now on rings again: so this comes before reading.
+    pub async fn answer_doorbell(&self) -> Result<(), Failure> {
+        self.consumer.answer_doorbell().await
+    }
+
+    /// Reads a batch, records it, moves what cannot be counted to the dead letters, acknowledges.
+    ///
+    /// Wherever this stops, nothing is lost: what is not acknowledged is read again, and what is
+    /// recorded already does not count again.
+    pub async fn count_batch(&self) -> Result<Batch, Failure> {
+        let started = Instant::now();
+        let deliveries = self.consumer.read().await?;
+        let more = deliveries.len() >= self.consumer.batch_size();
+        if deliveries.is_empty() {
+            return Ok(Batch { counted: 0, more });
+        }
+
+        let (entries, mut rejected) = parse(deliveries);
+        let outcome = match self.record(&entries).await {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                self.release(&entries, &rejected).await;
+                return Err(failure);
+            }
+        };
+        rejected.extend(
+            outcome
+                .refused
+                .iter()
+                .map(|&(at, reason)| (entries[at].stream_id.clone(), reason)),
+        );
+        self.reject(&rejected).await?;
+
+        let done: Vec<_> = outcome.done().map(|at| &entries[at].stream_id).collect();
+        self.consumer.acknowledge(&done).await?;
+
+        if log::enabled(Level::Debug) {
+            for entry in outcome.counted.iter().map(|&at| &entries[at]) {
+                log::debug(
+                    "vote_processed",
+                    json!({
+                        "poll": entry.poll.as_str(),
+                        "option": entry.option.as_str(),
+                        "vote_id": entry.vote_id.as_str(),
+                        "stream_id": entry.stream_id.as_str(),
+                    }),
+                );
+            }
+        }
+        log::info(
+            "batch_recorded",
+            json!({
+                "counted": outcome.counted.len(),
+                "duplicates": outcome.duplicates.len(),
+                "rejected": rejected.len(),
+                "duration_ms": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            }),
+        );
+        Ok(Batch {
+            counted: outcome.counted.len(),
+            more,
+        })
+    }
+
+    /// Tidies the stream, and says how many entries are left to count; if any are, it rings.
+    pub async fn tidy_up(&self) -> Result<u64, Failure> {
+        self.consumer.tidy().await?;
+        let left = self.consumer.backlog().await?;
+        if left > 0 {
+            self.consumer.ring().await?;
+        }
+        Ok(left)
+    }
+
+    /// One statement a batch: all of it, or nothing.
+    async fn record(&self, entries: &[Entry]) -> Result<Outcome, Failure> {
+        let mut outcome = Outcome::default();
+        if entries.is_empty() {
+            return Ok(outcome);
+        }
+        let texts = |text: fn(&Entry) -> Option<&str>| {
+            ParameterValue::ArrayStr(
+                entries
+                    .iter()
+                    .map(|entry| text(entry).map(str::to_owned))
+                    .collect(),
+            )
+        };
+        let parameters = [
+            texts(|entry| Some(entry.poll.as_str())),
+            texts(|entry| Some(entry.vote_id.as_str())),
+            texts(|entry| Some(entry.stream_id.as_str())),
+            texts(|entry| Some(entry.option.as_str())),
+            texts(|entry| entry.voter.as_ref().map(|voter| voter.as_str())),
+            ParameterValue::ArrayInt64(
+                entries
+                    .iter()
+                    .map(|entry| Some(entry.cast_at.as_micros()))
+                    .collect(),
+            ),
+        ];
+        let statement = "select outcome, positions from record_votes($1, $2, $3, $4, $5, $6)";
+        for row in self.postgres.query(statement, &parameters).await? {
+            let positions: Vec<Option<i32>> = column(&row, "positions")?;
+            // PostgreSQL counts from 1.
+            let positions = positions
+                .into_iter()
+                .map(|position| {
+                    usize::try_from(position? - 1)
+                        .ok()
+                        .filter(|&at| at < entries.len())
+                })
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| unexpected("positions"))?;
+            match column::<String>(&row, "outcome")?.as_str() {
+                "counted" => outcome.counted = positions,
+                "duplicate" => outcome.duplicates = positions,
+                "unknown_poll" => outcome.refuse(positions, Rejection::UnknownPoll),
+                "unknown_option" => outcome.refuse(positions, Rejection::UnknownOption),
+                _ => return Err(unexpected("outcome")),
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn reject(&self, rejected: &[(StreamId, Rejection)]) -> Result<(), Failure> {
+        for (stream_id, reason) in rejected {
+            log::warning(
+                reason.event(),
+                json!({ "stream_id": stream_id.as_str(), "reason": reason.to_string() }),
+            );
+        }
+        self.consumer.reject(rejected).await
+    }
+
+    /// PostgreSQL is not there: whoever comes next shall not wait until the entries are stale.
+    async fn release(&self, entries: &[Entry], rejected: &[(StreamId, Rejection)]) {
+        let ids: Vec<_> = entries
+            .iter()
+            .map(|entry| &entry.stream_id)
+            .chain(rejected.iter().map(|(stream_id, _)| stream_id))
+            .collect();
+        // If that fails too, they are claimed when they are stale.
+        if let Err(failure) = self.consumer.release(&ids).await {
+            failure.log();
+        }
+    }
+}
+
+/// What PostgreSQL made of a batch, as positions in it.
+#[derive(Default)]
+struct Outcome {
+    counted: Vec<usize>,
+    /// Counted before: delivered twice, or sent twice.
+    duplicates: Vec<usize>,
+    refused: Vec<(usize, Rejection)>,
+}
+
+impl Outcome {
+    fn refuse(&mut self, positions: Vec<usize>, reason: Rejection) {
+        self.refused
+            .extend(positions.into_iter().map(|at| (at, reason)));
+    }
+
+    /// What may be acknowledged.
+    fn done(&self) -> impl Iterator<Item = usize> {
+        self.counted.iter().chain(&self.duplicates).copied()
+    }
+}
+
+fn parse(deliveries: Vec<Delivery>) -> (Vec<Entry>, Vec<(StreamId, Rejection)>) {
+    let mut entries = Vec::with_capacity(deliveries.len());
+    let mut rejected = Vec::new();
+    for Delivery { stream_id, raw } in deliveries {
+        match Entry::parse(stream_id.clone(), raw) {
+            Ok(entry) => entries.push(entry),
+            Err(reason) => rejected.push((stream_id, reason)),
+        }
+    }
+    (entries, rejected)
+}

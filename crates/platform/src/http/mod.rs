@@ -1,0 +1,184 @@
+//! What every request and every answer has in common.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde::Serialize;
+use spin_sdk::http::body::IncomingBodyExt;
+use spin_sdk::http::{FullBody, IntoResponse};
+
+use crate::settings::{self, InvalidSetting};
+use crate::{PerInstance, log};
+
+mod origins;
+mod path;
+mod problem;
+mod security;
+
+use origins::Origins;
+pub use path::{decode, encode};
+pub use problem::Problem;
+
+pub type Request = spin_sdk::http::Request;
+pub type Response = http::Response<Bytes>;
+pub type Result<T = Response, E = Problem> = std::result::Result<T, E>;
+
+/// What the variables say about HTTP.
+struct Conventions {
+    origins: Origins,
+    production: bool,
+}
+
+static CONVENTIONS: PerInstance<Conventions> = PerInstance::new();
+
+async fn conventions(component: &'static str) -> Result<&'static Conventions, InvalidSetting> {
+    CONVENTIONS
+        .get(async || {
+            log::open(component).await?;
+            Ok(Conventions {
+                origins: Origins::parse(&settings::text("cors_origins").await?)?,
+                production: settings::text("environment").await? == "production",
+            })
+        })
+        .await
+}
+
+/// Answers a request of a component: `handle` says what, and this sees to what all answers share.
+///
+/// Preflights, and requests that another site's page makes a browser send, never reach `handle`.
+pub async fn serve(
+    component: &'static str,
+    request: Request,
+    handle: impl AsyncFnOnce(Request) -> Result,
+) -> impl IntoResponse {
+    let response = match conventions(component).await {
+        Ok(conventions) => answer(conventions, request, handle).await,
+        Err(invalid) => {
+            let mut response = Problem::from(invalid).into_response();
+            security::add_headers(response.headers_mut(), false);
+            response
+        }
+    };
+    with_length(response).map(FullBody::new)
+}
+
+async fn answer(
+    conventions: &Conventions,
+    request: Request,
+    handle: impl AsyncFnOnce(Request) -> Result,
+) -> Response {
+    let method = request.method().clone();
+    let origin = request.headers().get(ORIGIN).cloned();
+    let standing = conventions
+        .origins
+        .standing(origin.as_ref(), request.headers().get(HOST));
+
+    let mut response = match &origin {
+        Some(origin) if method == Method::OPTIONS => standing.preflight(origin),
+        Some(_) if !method.is_safe() && !standing.is_welcome() => Err(Problem::ForeignOrigin),
+        _ => handle(request).await,
+    }
+    .unwrap_or_else(Problem::into_response);
+
+    let headers = response.headers_mut();
+    security::add_headers(headers, conventions.production);
+    standing.add_headers(origin, headers);
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Without a length the body would be sent in chunks, the last of them in a write of its own, which
+/// Nagle's algorithm delays by 40 ms. An answer that has no body by definition has no length.
+fn with_length(mut response: Response) -> Response {
+    if response.status() != StatusCode::NOT_MODIFIED {
+        let length = response.body().len().into();
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    response
+}
+
+/// Lets the methods of a path through. `GET` brings `HEAD` with it, whose body is dropped on the
+/// way out.
+pub fn allow(request: &Request, methods: &'static [Method]) -> Result<()> {
+    let method = request.method();
+    if methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET)) {
+        Ok(())
+    } else {
+        Err(Problem::MethodNotAllowed(methods))
+    }
+}
+
+/// The whole body, of at most `limit` bytes; what is beyond is not read.
+pub async fn body(request: Request, limit: usize) -> Result<Bytes> {
+    let too_large = || Problem::TooLarge { limit };
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    if announced.is_some_and(|length| length.parse::<u64>().is_ok_and(|n| n > limit as u64)) {
+        return Err(too_large());
+    }
+    let mut body = Vec::new();
+    let mut chunks = request.into_body().stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Problem::Incomplete)?;
+        if body.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into())
+}
+
+/// An answer with a body of this type.
+pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+pub fn json(status: StatusCode, value: &impl Serialize) -> Result {
+    let body = serde_json::to_vec(value).map_err(|error| Problem::Internal(error.to_string()))?;
+    Ok(respond(status, "application/json", body))
+}
+
+/// Gives an answer an `ETag` by its body, and 304 instead of it to whom has it already.
+pub fn revalidate(mut response: Response, request: &HeaderMap) -> Result {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(response.body());
+    let etag = format!("\"{:016x}\"", hasher.finish());
+    response.headers_mut().insert(ETAG, header_value(&etag)?);
+    if has(request, &etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.headers_mut().remove(CONTENT_TYPE);
+        response.body_mut().clear();
+    }
+    Ok(response)
+}
+
+/// Whether `If-None-Match` names the entity tag, by the weak comparison that RFC 9110 asks for.
+fn has(request: &HeaderMap, etag: &str) -> bool {
+    request
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// A header value made of our own text.
+pub fn header_value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|error| Problem::Internal(error.to_string()))
+}

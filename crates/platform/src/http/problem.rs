@@ -1,0 +1,148 @@
+//! Everything that can go wrong with a request, and what the client is told: RFC 9457.
+
+use http::header::{ALLOW, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{Response, respond};
+use crate::settings::InvalidSetting;
+use crate::{Failure, log};
+
+/// The one place that says which status a failure becomes. Every `detail` says what to do; none
+/// repeats what a library, Redis or PostgreSQL said: that goes to the log.
+#[derive(Debug)]
+pub enum Problem {
+    /// The request is not understood: 400.
+    BadRequest(String),
+    /// The body ended before its length, or could not be read: 400.
+    Incomplete,
+    /// A preflight from an origin that may not call: 400.
+    UnknownOrigin,
+    /// A page of another site tries to change something here: 403.
+    ForeignOrigin,
+    /// 404, with what is not there.
+    NotFound(String),
+    MethodNotAllowed(&'static [Method]),
+    /// The body is longer than `limit` bytes: 413.
+    TooLarge {
+        limit: usize,
+    },
+    /// The request is understood, and cannot be done: 422.
+    Unprocessable(String),
+    /// Redis or PostgreSQL did not do its part: 503. `detail` says what became of the request.
+    Unavailable {
+        detail: &'static str,
+        failure: Failure,
+    },
+    /// Not ready: 503, with how each thing that was asked for stands.
+    NotReady(Map<String, Value>),
+    /// A variable does not say what it should: 500.
+    Misconfigured(InvalidSetting),
+    /// Our own fault: 500. The text goes to the log.
+    Internal(String),
+}
+
+#[derive(Serialize)]
+struct Body {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
+
+/// Seconds. Outages mostly last for a restart; a sooner attempt would only be one more to refuse.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+impl Problem {
+    pub(super) fn into_response(self) -> Response {
+        let mut header: Option<(HeaderName, HeaderValue)> = None;
+        let mut members = Map::new();
+        let (status, detail) = match self {
+            Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, detail),
+            Self::Incomplete => (
+                StatusCode::BAD_REQUEST,
+                "The body ended too early. Send it again, whole.".to_owned(),
+            ),
+            Self::UnknownOrigin => (
+                StatusCode::BAD_REQUEST,
+                "This origin may not call the API from a browser. Its operator can add it to cors_origins."
+                    .to_owned(),
+            ),
+            Self::ForeignOrigin => (
+                StatusCode::FORBIDDEN,
+                "Pages of this origin may not send this request. The operator can add it to cors_origins."
+                    .to_owned(),
+            ),
+            Self::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
+            Self::MethodNotAllowed(methods) => {
+                let allow = allow_header(methods);
+                let detail = format!("Use one of: {allow}.");
+                header = HeaderValue::from_str(&allow).ok().map(|allow| (ALLOW, allow));
+                (StatusCode::METHOD_NOT_ALLOWED, detail)
+            }
+            Self::TooLarge { limit } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("The body may have at most {limit} bytes."),
+            ),
+            Self::Unprocessable(detail) => (StatusCode::UNPROCESSABLE_ENTITY, detail),
+            Self::Unavailable { detail, failure } => {
+                failure.log();
+                header = Some((RETRY_AFTER, RETRY_AFTER_SECONDS));
+                (StatusCode::SERVICE_UNAVAILABLE, detail.to_owned())
+            }
+            Self::NotReady(state) => {
+                members = state;
+                header = Some((RETRY_AFTER, RETRY_AFTER_SECONDS));
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "Something that is needed is not there. The members say what.".to_owned(),
+                )
+            }
+            Self::Misconfigured(invalid) => {
+                invalid.log();
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The service is not set up properly. Its log says which variable to mend.".to_owned(),
+                )
+            }
+            Self::Internal(error) => {
+                log::error("internal_error", json!({ "error": error }));
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The service is at fault, not the request. Its log says more.".to_owned(),
+                )
+            }
+        };
+        let body = Body {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            members,
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = respond(status, "application/problem+json", body);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+fn allow_header(methods: &[Method]) -> String {
+    let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
+    if methods.contains(&Method::GET) {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    names.join(", ")
+}
+
+impl From<InvalidSetting> for Problem {
+    fn from(invalid: InvalidSetting) -> Self {
+        Self::Misconfigured(invalid)
+    }
+}

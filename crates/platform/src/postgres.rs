@@ -1,0 +1,103 @@
+//! Access to PostgreSQL.
+
+use spin_sdk::pg::{Connection, Error, PgError, QueryError};
+
+use crate::connection::{Cause, Failure, Kept};
+use crate::settings::{self, InvalidSetting};
+
+pub use spin_sdk::pg::{Decode, ParameterValue, Row};
+
+const UPSTREAM: &str = "postgres";
+
+/// A PostgreSQL database, by the variables `postgres_*` and `upstream_timeout_ms`.
+pub struct Postgres {
+    address: String,
+    connection: Kept<Connection>,
+}
+
+impl Postgres {
+    pub async fn from_settings() -> Result<Self, InvalidSetting> {
+        let timeout = settings::millis("upstream_timeout_ms").await?;
+        let mut address = String::new();
+        for (keyword, variable) in [
+            ("host", "postgres_host"),
+            ("port", "postgres_port"),
+            ("dbname", "postgres_database"),
+            ("user", "postgres_user"),
+            ("password", "postgres_password"),
+            ("sslmode", "postgres_sslmode"),
+        ] {
+            let value = settings::text(variable).await?;
+            // An empty password is none.
+            if !value.is_empty() {
+                address.push_str(&format!("{keyword}='{}' ", escape(&value)));
+            }
+        }
+        // In whole seconds; without it the operating system decides, in minutes.
+        let connect_timeout = timeout.as_secs().max(1);
+        address.push_str(&format!(
+            "connect_timeout={connect_timeout} application_name=spinvote"
+        ));
+        Ok(Self {
+            address,
+            connection: Kept::new(UPSTREAM, timeout),
+        })
+    }
+
+    /// Runs one statement that is safe to repeat, and takes all its rows.
+    pub async fn query(
+        &self,
+        statement: &str,
+        parameters: &[ParameterValue],
+    ) -> Result<Vec<Row>, Failure> {
+        self.connection
+            .run(
+                async || Connection::open(self.address.clone()).await.map_err(cause),
+                async |connection| {
+                    let result = connection
+                        .query(statement, parameters)
+                        .await
+                        .map_err(cause)?;
+                    result.collect().await.map_err(cause)
+                },
+            )
+            .await
+    }
+}
+
+/// A column that the statement promises.
+pub fn column<T: Decode>(row: &Row, name: &str) -> Result<T, Failure> {
+    row.get(name).ok_or_else(|| unexpected(name))
+}
+
+/// A value that the statement cannot have given: a mistake of ours, or a schema that is not ours.
+pub fn unexpected(column: &str) -> Failure {
+    let cause = Cause::Refused(format!("unexpected value in column {column}"));
+    Failure {
+        upstream: UPSTREAM,
+        cause,
+    }
+}
+
+/// A value within the quotation marks of a connection string.
+fn escape(value: &str) -> String {
+    value.replace('\\', r"\\").replace('\'', r"\'")
+}
+
+/// Whether the database said no, or could not be asked.
+fn cause(error: Error) -> Cause {
+    match error {
+        Error::PgError(PgError::ConnectionFailed(text)) => Cause::Broken(text),
+        Error::PgError(PgError::QueryFailed(QueryError::Text(text))) => Cause::Broken(text),
+        Error::PgError(PgError::QueryFailed(QueryError::DbError(error))) => {
+            // 57P01 to 57P03: the server is being shut down, or comes up. 08…: the connection failed.
+            let text = format!("{} ({})", error.message, error.code);
+            match error.code.as_str() {
+                "57P01" | "57P02" | "57P03" => Cause::Broken(text),
+                code if code.starts_with("08") => Cause::Broken(text),
+                _ => Cause::Refused(text),
+            }
+        }
+        error => Cause::Refused(error.to_string()),
+    }
+}

@@ -1,0 +1,72 @@
+//! Spin variables, read as what they are. Their names, defaults and meanings stand in `spin.toml`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::json;
+use spin_sdk::variables;
+
+use crate::log;
+
+/// A variable that is missing, or does not say what it should. The component cannot work with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the variable `{name}` {problem}")]
+pub struct InvalidSetting {
+    pub name: &'static str,
+    pub problem: &'static str,
+}
+
+impl InvalidSetting {
+    pub fn log(&self) {
+        log::error(
+            "invalid_setting",
+            json!({ "variable": self.name, "problem": self.problem }),
+        );
+    }
+}
+
+pub async fn text(name: &'static str) -> Result<String, InvalidSetting> {
+    variables::get(name).await.map_err(|error| InvalidSetting {
+        name,
+        problem: match error {
+            variables::Error::Undefined(_) => "is not set",
+            _ => "cannot be read",
+        },
+    })
+}
+
+/// A number, or anything else that is read from text; `expected` says what, should it be neither.
+pub async fn parsed<T: FromStr>(
+    name: &'static str,
+    expected: &'static str,
+) -> Result<T, InvalidSetting> {
+    text(name)
+        .await?
+        .trim()
+        .parse()
+        .map_err(|_| InvalidSetting {
+            name,
+            problem: expected,
+        })
+}
+
+/// A whole number of at least 1, and at most as many as `T` can hold.
+pub async fn count<T: FromStr + From<u8> + PartialOrd>(
+    name: &'static str,
+) -> Result<T, InvalidSetting> {
+    let problem = "must be a whole number, 1 or more";
+    let value: T = parsed(name, problem).await?;
+    if value < T::from(1) {
+        Err(InvalidSetting { name, problem })
+    } else {
+        Ok(value)
+    }
+}
+
+pub async fn millis(name: &'static str) -> Result<Duration, InvalidSetting> {
+    Ok(Duration::from_millis(count::<u32>(name).await?.into()))
+}
+
+pub async fn seconds(name: &'static str) -> Result<Duration, InvalidSetting> {
+    Ok(Duration::from_secs(count::<u32>(name).await?.into()))
+}

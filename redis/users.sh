@@ -1,0 +1,59 @@
+#!/bin/sh
+# Prints Redis' users as an ACL file, with the least rights that each of them can work with.
+# The one source of these rules: the local run, the tests and Kubernetes all use it.
+#
+#   SPINVOTE_STREAM              the stream, default `votes`
+#   SPINVOTE_API_PASSWORD        of spinvote-api: the components vote and health
+#   SPINVOTE_CONSUMER_PASSWORD   of spinvote-consumer: tally and sweep
+#   SPINVOTE_OPERATOR_PASSWORD   of operator: people, and whoever must do anything
+#
+# A user without a password is left out. Passwords appear as their SHA-256 only.
+#
+# What stands in parentheses is a selector: a command passes if the rules outside allow it and all
+# of its keys, or one selector does. That keeps SET, which a flag needs, away from the stream.
+# What a Lua script calls is checked like any other command; EVAL itself must be given read and
+# write on every key it declares, which alone gives no command that could use them.
+# Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+set -eu
+
+stream=${SPINVOTE_STREAM:-votes}
+case $stream in
+    '' | *[!A-Za-z0-9._:-]*) echo "users.sh: SPINVOTE_STREAM may have letters, digits and . _ : - only" >&2; exit 1 ;;
+esac
+rejected=$stream:rejected
+doorbell=$stream:doorbell # both the flag, a key, and the channel
+
+sha256() {
+    if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
+}
+
+# user NAME PASSWORD RULE…
+user() {
+    if [ -n "$2" ]; then
+        name=$1 hash=$(printf %s "$2" | sha256)
+        shift 2
+        echo "user $name on sanitize-payload #$hash resetchannels -@all $*"
+    fi
+}
+
+echo "user default off"
+
+# May append and ring. It cannot read the stream, delete or trim it (but for XADD's own MAXLEN,
+# which no ACL can forbid), nor overwrite it.
+user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
+    "+ping" \
+    "&$doorbell +publish" \
+    "(+eval +evalsha ~$stream ~$stream:idempotency:* ~$doorbell)" \
+    "(+xadd %W~$stream)" \
+    "(+get +set ~$stream:idempotency:* ~$doorbell)"
+
+# May read, claim, acknowledge and trim, and put aside what cannot be counted. It cannot vote.
+user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
+    "+ping +time" \
+    "&$doorbell +publish +subscribe +unsubscribe" \
+    "(+eval +evalsha ~$stream ~$rejected ~$doorbell)" \
+    "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xinfo +xpending +xlen +xrange ~$stream)" \
+    "(+xadd +xlen ~$rejected)" \
+    "(+get +set +del ~$doorbell)"
+
+user operator "${SPINVOTE_OPERATOR_PASSWORD:-}" "~* &* +@all"
