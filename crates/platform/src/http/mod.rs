@@ -6,7 +6,7 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
@@ -82,7 +82,13 @@ async fn answer(
     let mut response = match &origin {
         Some(origin) if method == Method::OPTIONS => standing.preflight(origin),
         Some(_) if !method.is_safe() && !standing.is_welcome() => Err(Problem::ForeignOrigin),
-        _ => handle(request).await,
+        _ => match handle(request).await {
+            // Asked by no browser: what can be done here, then.
+            Err(Problem::MethodNotAllowed(methods)) if method == Method::OPTIONS => {
+                options(methods)
+            }
+            answer => answer,
+        },
     }
     .unwrap_or_else(Problem::into_response);
 
@@ -95,10 +101,22 @@ async fn answer(
     response
 }
 
+fn options(methods: &[Method]) -> Result {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(ALLOW, header_value(&problem::allow_header(methods))?);
+    Ok(response)
+}
+
 /// Without a length the body would be sent in chunks, the last of them in a write of its own, which
 /// Nagle's algorithm delays by 40 ms. An answer that has no body by definition has no length.
 fn with_length(mut response: Response) -> Response {
-    if response.status() != StatusCode::NOT_MODIFIED {
+    if !matches!(
+        response.status(),
+        StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT
+    ) {
         let length = response.body().len().into();
         response.headers_mut().insert(CONTENT_LENGTH, length);
     }

@@ -132,7 +132,7 @@ impl Problem {
     }
 }
 
-fn allow_header(methods: &[Method]) -> String {
+pub(super) fn allow_header(methods: &[Method]) -> String {
     let mut names: Vec<_> = methods.iter().map(Method::as_str).collect();
     if methods.contains(&Method::GET) {
         names.push("HEAD");
