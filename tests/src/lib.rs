@@ -1,1 +1,198 @@
+//! What the end-to-end tests share: a Spinvote of one's own, and ways to ask it, in HTTP, Redis and
+//! SQL. The tests know nothing else of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use stack::{Stack, StackBuilder};
+use tokio_postgres::NoTls;
+
+/// Long enough for a busy machine; nothing waits so long that goes well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct World {
+    pub stack: Stack,
+    http: reqwest::Client,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.text().await.expect("a whole body"),
+        }
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// A header's value; empty if it is absent.
+    #[track_caller]
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// Checks that it is an error as RFC 9457 has it, and returns its `detail`.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["type"], "about:blank");
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{self:?}");
+        let detail = problem["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(detail.len() > 20, "a detail says what to do: {self:?}");
+        detail
+    }
+}
+
+impl World {
+    /// A Spinvote with the defaults of spin.toml.
+    pub async fn start() -> Self {
+        Self::start_with(|stack| stack).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Self {
+        let stack = change(Stack::builder()).start().await.expect("a Spinvote");
+        Self { stack, http: reqwest::Client::new() }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.stack.url()))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        Answer::of(self.request(Method::POST, path).body(body)).await
+    }
+
+    pub async fn vote(&self, option: &str) -> Answer {
+        self.post("/api/vote", json!({ "option": option }).to_string()).await
+    }
+
+    pub async fn vote_with_key(&self, option: &str, key: &str) -> Answer {
+        let body = json!({ "option": option }).to_string();
+        let request = self.request(Method::POST, "/api/vote");
+        Answer::of(request.header("Idempotency-Key", key).body(body)).await
+    }
+
+    /// The tallies of cats and dogs.
+    pub async fn tallies(&self) -> (i64, i64) {
+        let results = self.get("/api/results").await.json();
+        (results["cats"].as_i64().expect("cats"), results["dogs"].as_i64().expect("dogs"))
+    }
+
+    pub async fn sweep(&self) -> Answer {
+        self.get("/sweep").await
+    }
+
+    /// Waits until the tallies are these, and then a little longer: a vote that counts twice does so
+    /// after it has counted once.
+    #[track_caller]
+    pub fn settles_at(&self, cats: i64, dogs: i64) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let deadline = Instant::now() + PATIENCE;
+            let mut seen = self.tallies().await;
+            while seen != (cats, dogs) {
+                assert!(Instant::now() < deadline, "{caller}: {seen:?} is not {:?}", (cats, dogs));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                seen = self.tallies().await;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(self.tallies().await, (cats, dogs), "{caller}: it did not stay");
+        }
+    }
+
+    /// A connection to Redis with the operator's rights.
+    pub async fn redis(&self) -> MultiplexedConnection {
+        redis_at(&self.stack.redis_url(stack::RedisUser::Operator)).await.expect("Redis")
+    }
+
+    /// Appends a bare entry, as a producer that knows nothing of us does.
+    pub async fn append(&self, fields: &[(&str, &[u8])]) -> String {
+        let mut command = redis::cmd("XADD");
+        command.arg("votes").arg("*");
+        for (name, value) in fields {
+            command.arg(name).arg(value);
+        }
+        command.query_async(&mut self.redis().await).await.expect("an id")
+    }
+
+    pub async fn command<T: redis::FromRedisValue>(&self, words: &str) -> T {
+        let mut words = words.split(' ');
+        let mut command = redis::cmd(words.next().unwrap_or_default());
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        command.query_async(&mut self.redis().await).await.expect("a reply")
+    }
+
+    /// The dead letters, each with its reason and the id that it had.
+    pub async fn dead_letters(&self) -> Vec<(String, String)> {
+        let entries: redis::streams::StreamRangeReply = self.command("XRANGE votes:rejected - +").await;
+        let text = |entry: &redis::streams::StreamId, field: &str| {
+            entry.get::<String>(field).unwrap_or_default()
+        };
+        entries.ids.iter().map(|entry| (text(entry, "reason"), text(entry, "stream_id"))).collect()
+    }
+
+    /// A connection to PostgreSQL with the operator's rights.
+    pub async fn sql(&self) -> tokio_postgres::Client {
+        sql_at(&self.stack.database_url(stack::Role::Operator)).await.expect("PostgreSQL")
+    }
+
+    /// The one number that a query gives.
+    pub async fn number(&self, query: &str) -> i64 {
+        self.sql().await.query_one(query, &[]).await.expect("a row").get(0)
+    }
+
+    /// How many log lines so far are of this event.
+    pub fn logged(&self, event: &str) -> Vec<Value> {
+        self.stack
+            .app_output()
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok())
+            .filter(|line| line["event"] == event)
+            .collect()
+    }
+}
+
+pub async fn redis_at(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+    redis::Client::open(url)?.get_multiplexed_async_connection().await
+}
+
+pub async fn sql_at(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Waits until something holds.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "in {PATIENCE:?} never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

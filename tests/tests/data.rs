@@ -1,0 +1,189 @@
+//! The schema: functions, rights, migrations, recounting.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use spinvote_tests::{World, redis_at, sql_at};
+use stack::{RedisUser, Role};
+
+#[tokio::test]
+async fn a_vote_can_be_cast_by_hand() {
+    let world = World::start().await;
+    let sql = world.sql().await;
+    for expected in 1..=3_i64 {
+        let count: i64 = sql.query_one("select increment_vote('cats')", &[]).await.unwrap().get(0);
+        assert_eq!(count, expected);
+    }
+    let refused = sql.query_one("select increment_vote('birds')", &[]).await.unwrap_err();
+    assert!(refused.as_db_error().unwrap().hint().unwrap().contains("cats, dogs"));
+    world.settles_at(3, 0).await;
+    assert_eq!(world.number("select count(*) from vote_events").await, 3, "it is in the audit log");
+}
+
+#[tokio::test]
+async fn results_of_a_poll_come_in_the_order_of_its_options() {
+    let world = World::start().await;
+    let sql = world.sql().await;
+    sql.batch_execute("insert into polls (poll, question, options) values ('l', 'Which?', '{rust,go,c}')")
+        .await
+        .unwrap();
+    let query = "select option, count, percentage::text, pg_typeof(percentage)::text from get_vote_results('l')";
+    let options: Vec<String> =
+        sql.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(options, ["rust", "go", "c"]);
+    let row = sql.query_one("select option, count, percentage::text from get_vote_results() limit 1", &[]);
+    let row = row.await.unwrap();
+    assert_eq!((row.get(0), row.get(1), row.get(2)), ("cats", 0_i64, "0.00"));
+    assert!(sql.query("select * from get_vote_results('none')", &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn entries_of_other_polls_are_counted_there() {
+    let world = World::start().await;
+    let open = "insert into polls (poll, question, options) values ('l', 'Which?', '{rust,go}')";
+    world.sql().await.batch_execute(open).await.unwrap();
+    world.append(&[("option", b"rust"), ("poll", b"l"), ("vote_id", b"same")]).await;
+    world.append(&[("option", b"cats"), ("vote_id", b"same")]).await;
+    world.append(&[("option", b"cats"), ("poll", b"l")]).await;
+    world.sweep().await;
+    world.settles_at(1, 0).await;
+    assert_eq!(world.number("select count from votes where poll = 'l' and option = 'rust'").await, 1);
+    assert_eq!(world.dead_letters().await.len(), 1);
+}
+
+#[tokio::test]
+async fn batches_that_overlap_may_be_recorded_at_once() {
+    let world = World::start().await;
+    let record = "select * from record_votes(
+        (select array_agg('default') from generate_series(1, 2000)),
+        (select array_agg('v' || i order by random()) from generate_series(1, 2000) i),
+        null::text[],
+        (select array_agg('cats') from generate_series(1, 2000)),
+        null::text[],
+        (select array_agg(0::bigint) from generate_series(1, 2000)))";
+    let clients = futures::future::join_all((0..6).map(|_| world.sql())).await;
+    let recorded = futures::future::join_all(clients.iter().map(|sql| sql.query(record, &[]))).await;
+    for rows in recorded {
+        rows.expect("no deadlock");
+    }
+    world.settles_at(2000, 0).await;
+}
+
+/// Whether PostgreSQL refuses a statement for want of rights.
+async fn is_denied(client: &tokio_postgres::Client, statement: &str) -> bool {
+    match client.batch_execute(statement).await {
+        Ok(()) => false,
+        Err(error) => {
+            let code = error.code().expect("an answer").code().to_owned();
+            assert_eq!(code, "42501", "{statement}: {error:?}");
+            true
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_database_roles_may_do_what_they_must_and_nothing_else() {
+    let world = World::start().await;
+    let reader = sql_at(&world.stack.database_url(Role::Reader)).await.unwrap();
+    let consumer = sql_at(&world.stack.database_url(Role::Consumer)).await.unwrap();
+    let record = "select record_votes('{default}', '{a}', '{1-1}', '{cats}', '{null}', '{0}')";
+    for both in [&reader, &consumer] {
+        assert!(!is_denied(both, "select * from get_vote_results()").await);
+        assert!(!is_denied(both, "select * from votes, polls, vote_events").await);
+        for forbidden in [
+            "update votes set count = 100",
+            "insert into votes (poll, option) values ('default', 'birds')",
+            "delete from vote_events",
+            "truncate vote_events",
+            "update polls set question = '?'",
+            "insert into vote_events (poll, vote_id, option, cast_at) values ('default', 'x', 'cats', now())",
+            "select increment_vote('cats')",
+            "select * from recount_votes(true)",
+            "create table t ()",
+            "create schema s",
+            "select pg_read_file('/etc/passwd')",
+        ] {
+            assert!(is_denied(both, forbidden).await, "{forbidden}");
+        }
+    }
+    assert!(is_denied(&reader, record).await, "the reader cannot vote");
+    assert!(!is_denied(&consumer, record).await);
+}
+
+/// Whether Redis refuses a command for want of rights.
+async fn is_refused(connection: &mut redis::aio::MultiplexedConnection, words: &str) -> bool {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    match command.query_async::<redis::Value>(connection).await {
+        Ok(_) => false,
+        Err(error) => error.code() == Some("NOPERM"),
+    }
+}
+
+#[tokio::test]
+async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
+    let world = World::start().await;
+    world.vote("cats").await;
+    world.settles_at(1, 0).await;
+    let mut api = redis_at(&world.stack.redis_url(RedisUser::Api)).await.unwrap();
+    let mut consumer = redis_at(&world.stack.redis_url(RedisUser::Consumer)).await.unwrap();
+    for forbidden in [
+        "FLUSHALL",
+        "CONFIG GET *",
+        "KEYS *",
+        "ACL LIST",
+        "SHUTDOWN",
+        "DEL votes",
+        "XDEL votes 1-1",
+        "SET elsewhere 1",
+        "XADD elsewhere * vote cats",
+        "PUBLISH elsewhere x",
+        "SCRIPT FLUSH",
+        "MONITOR",
+    ] {
+        assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
+        assert!(is_refused(&mut consumer, forbidden).await, "consumer: {forbidden}");
+    }
+    for forbidden in [
+        "XRANGE votes - +",
+        "XREADGROUP GROUP vote-processors me STREAMS votes >",
+        "XTRIM votes MAXLEN 0",
+        "XACK votes vote-processors 1-1",
+        "XGROUP DESTROY votes vote-processors",
+        "XRANGE votes:rejected - +",
+        "DEL votes:doorbell",
+    ] {
+        assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
+    }
+    for forbidden in ["XADD votes * vote cats", "DEL votes:rejected", "SET votes:idempotency:default:k x"] {
+        assert!(is_refused(&mut consumer, forbidden).await, "consumer: {forbidden}");
+    }
+    let nobody = world.stack.redis_url(RedisUser::Api).replace("spinvote-api:", "default:");
+    assert!(redis_at(&nobody).await.is_err(), "there is no default user");
+}
+
+#[tokio::test]
+async fn a_recount_finds_and_repairs_a_tally_that_is_wrong() {
+    let world = World::start().await;
+    for option in ["cats", "dogs", "dogs"] {
+        world.vote(option).await;
+    }
+    world.settles_at(1, 2).await;
+    let recount = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO"));
+        command.args(["run", "--quiet", "--package", "xtask", "--", "recount"]).args(arguments);
+        command.env("DATABASE_URL", world.stack.database_url(Role::Operator));
+        command.output().await.unwrap()
+    };
+    let agrees = recount(&[]).await;
+    assert!(agrees.status.success(), "{agrees:?}");
+    world.sql().await.batch_execute("update votes set count = 7 where option = 'cats'").await.unwrap();
+    let differs = recount(&[]).await;
+    assert_eq!(differs.status.code(), Some(1), "{differs:?}");
+    assert_eq!(world.tallies().await, (7, 2), "it only looked");
+    assert!(recount(&["--repair"]).await.status.success());
+    world.settles_at(1, 2).await;
+    assert!(recount(&[]).await.status.success());
+}

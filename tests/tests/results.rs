@@ -1,0 +1,96 @@
+//! `GET /api/results` and `GET /api/votes/{vote_id}`: what is told of counted votes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use reqwest::Method;
+use spinvote_tests::{Answer, World, eventually};
+
+#[tokio::test]
+async fn without_votes_everything_is_zero() {
+    let world = World::start().await;
+    let answer = world.get("/api/results").await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.body.starts_with(
+            r#"{"cats":0,"dogs":0,"total":0,"cats_percentage":0.0,"dogs_percentage":0.0,"last_updated":""#
+        ),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn results_have_counts_percentages_with_two_decimals_and_the_time() {
+    let world = World::start().await;
+    for option in ["cats", "dogs", "dogs"] {
+        world.vote(option).await;
+    }
+    world.settles_at(1, 2).await;
+    let answer = world.get("/api/results").await;
+    assert_eq!(answer.header("cache-control"), "public, max-age=2");
+    let results = answer.json();
+    assert_eq!(results["total"], 3);
+    assert_eq!(results["cats_percentage"], 33.33);
+    assert_eq!(results["dogs_percentage"], 66.67);
+    assert_eq!(results.as_object().unwrap().len(), 6);
+
+    let updated = results["last_updated"].as_str().unwrap();
+    let age = world
+        .sql()
+        .await
+        .query_one("select extract(epoch from now() - ($1::text)::timestamptz)::float8", &[&updated])
+        .await
+        .unwrap()
+        .get::<_, f64>(0);
+    assert!((0.0..60.0).contains(&age), "{updated} is {age} s ago");
+    assert!(updated.ends_with('Z') && updated.len() == "2025-11-16T20:14:48.273326Z".len(), "{updated}");
+}
+
+#[tokio::test]
+async fn results_that_have_not_changed_are_304() {
+    let world = World::start().await;
+    let etag = world.get("/api/results").await.header("etag").to_owned();
+    assert!(etag.starts_with('"') && etag.len() > 4, "{etag}");
+    let ask = async |tags: &str| {
+        Answer::of(world.request(Method::GET, "/api/results").header("If-None-Match", tags)).await
+    };
+    for tags in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
+        let answer = ask(&tags).await;
+        assert_eq!(answer.status, 304, "{tags}");
+        assert_eq!(answer.body, "");
+        assert_eq!(answer.header("etag"), etag);
+        assert_eq!(answer.header("cache-control"), "public, max-age=2");
+    }
+    assert_eq!(ask("\"other\"").await.status, 200);
+
+    world.vote("cats").await;
+    world.settles_at(1, 0).await;
+    let changed = ask(&etag).await;
+    assert_eq!(changed.status, 200);
+    assert_ne!(changed.header("etag"), etag);
+}
+
+#[tokio::test]
+async fn the_receipt_of_a_vote_says_when_it_was_counted() {
+    let world = World::start().await;
+    let cast = world.vote("dogs").await;
+    let vote_id = cast.json()["vote_id"].as_str().unwrap().to_owned();
+    let location = cast.header("location").to_owned();
+    eventually("the receipt", async || world.get(&location).await.status == 200).await;
+    let receipt = world.get(&location).await.json();
+    assert_eq!(receipt["vote_id"], vote_id);
+    assert_eq!(receipt["poll"], "default");
+    assert_eq!(receipt["option"], "dogs");
+    assert_eq!(receipt["status"], "counted");
+    assert!(receipt["counted_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(receipt.as_object().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_vote_that_is_not_counted_has_no_receipt() {
+    let world = World::start().await;
+    for id in ["never-cast", "%00", "%ff", "a%2Fb", &"x".repeat(300), "' or 1=1 --"] {
+        let detail = world.get(&format!("/api/votes/{id}")).await.problem(404);
+        assert!(detail.contains("not counted yet") && detail.contains("never cast"), "{detail}");
+    }
+}
