@@ -1,0 +1,71 @@
+//! The commands that build the components, from spin.toml: what `spin build` would run, but one cargo
+//! for all of them, which builds what they share at once and in parallel.
+
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
+
+use crate::{checkout, manifest::Manifest};
+
+/// The commands, in the order in which to run them.
+pub fn commands(manifest: &Manifest) -> Vec<Command> {
+    // The packages of each cargo build that differs in nothing else; none for any other command.
+    let mut plan: BTreeMap<(PathBuf, String), Vec<String>> = BTreeMap::new();
+    for build in manifest.components.values().filter_map(|component| component.build.as_ref()) {
+        let directory = checkout::root().join(build.workdir.clone().unwrap_or_default());
+        let (command, package) = split_package(&build.command);
+        let packages = plan.entry((directory, command)).or_default();
+        packages.extend(package.filter(|package| !packages.contains(package)));
+    }
+    plan.into_iter()
+        .map(|((directory, command), packages)| {
+            let packages: String = packages.iter().map(|package| format!(" --package {package}")).collect();
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", &format!("exec {command}{packages}")])
+                .current_dir(directory)
+                // Where spin.toml expects the result.
+                .env("CARGO_TARGET_DIR", checkout::root().join("target"));
+            shell
+        })
+        .collect()
+}
+
+/// The packages that are built for WebAssembly.
+pub fn packages(manifest: &Manifest) -> Vec<String> {
+    let builds = manifest.components.values().filter_map(|component| component.build.as_ref());
+    builds.filter_map(|build| split_package(&build.command).1).collect()
+}
+
+/// Takes `--package NAME` out of a `cargo build`.
+fn split_package(command: &str) -> (String, Option<String>) {
+    let words: Vec<_> = command.split_whitespace().collect();
+    match words.iter().position(|word| ["--package", "-p"].contains(word)) {
+        Some(at) if words.starts_with(&["cargo", "build"]) && at + 1 < words.len() => {
+            ([&words[..at], &words[at + 2..]].concat().join(" "), Some(words[at + 1].to_owned()))
+        }
+        _ => (command.to_owned(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_package_is_taken_out_of_a_cargo_build() {
+        let (command, package) = split_package("cargo build --release --package vote --target wasm32-wasip2");
+        assert_eq!(command, "cargo build --release --target wasm32-wasip2");
+        assert_eq!(package.as_deref(), Some("vote"));
+    }
+
+    #[test]
+    fn any_other_command_is_left_alone() {
+        assert_eq!(split_package("make -p x"), ("make -p x".to_owned(), None));
+    }
+
+    #[test]
+    fn one_cargo_builds_all_components() {
+        let manifest = Manifest::read().unwrap();
+        assert_eq!(commands(&manifest).len(), 1);
+        assert!(packages(&manifest).contains(&"vote".to_owned()));
+    }
+}

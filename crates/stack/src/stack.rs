@@ -1,0 +1,265 @@
+//! A whole Spinvote for one test: on ports of its own, with data of its own, and gone when dropped.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use tokio::time::sleep;
+
+use crate::{
+    App, Postgres, Redis, RedisUser, Role, Runtime, Secrets,
+    app::{self, Settings},
+    manifest::Manifest,
+    ports,
+    postgres::{
+        Durability,
+        template::{self, Template},
+    },
+    process::POLL,
+};
+
+/// What a test may choose.
+#[derive(Debug, Default)]
+pub struct StackBuilder {
+    runtime: Option<Runtime>,
+    variables: BTreeMap<String, String>,
+    without: Vec<String>,
+    only: Vec<String>,
+}
+
+impl StackBuilder {
+    /// Sets an application variable of spin.toml.
+    pub fn variable(mut self, name: &str, value: impl ToString) -> Self {
+        self.variables.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Runs only these components.
+    pub fn components<'a>(mut self, ids: impl IntoIterator<Item = &'a str>) -> Self {
+        self.only.extend(ids.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Runs all components but this one.
+    pub fn without_component(mut self, id: &str) -> Self {
+        self.without.push(id.to_owned());
+        self
+    }
+
+    /// Takes this runtime, whatever SPINVOTE_RUNTIME says.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Starts everything, and waits until votes are taken and the doorbell is heard.
+    pub async fn start(self) -> Result<Stack> {
+        Stack::start_as(self).await
+    }
+}
+
+/// A running Spinvote. The parts can be paused, stopped, killed and started again.
+#[derive(Debug)]
+pub struct Stack {
+    // Dropped, and so ended, in this order.
+    /// The runtime.
+    pub app: App,
+    /// The stream.
+    pub redis: Redis,
+    /// The database.
+    pub postgres: Postgres,
+    directory: Directory,
+    manifest: Manifest,
+    secrets: Secrets,
+    /// As they are set for the app.
+    settings: Settings,
+}
+
+impl Stack {
+    /// To choose what is not as spin.toml has it.
+    pub fn builder() -> StackBuilder {
+        StackBuilder::default()
+    }
+
+    /// One with the defaults of spin.toml.
+    pub async fn start() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    async fn start_as(choice: StackBuilder) -> Result<Self> {
+        let manifest = Manifest::read()?;
+        let (directory, secrets) = Directory::new().await?;
+        let stream = match choice.variables.get("stream") {
+            Some(stream) => stream.clone(),
+            None => manifest.default("stream")?.to_owned(),
+        };
+        let mut redis = Redis::new(&directory.path.join("redis"), ports::free()?, &stream, &secrets)?;
+        let mut postgres = Postgres::new(&directory.path, ports::free()?, Durability::ThrownAway, &secrets)?;
+        tokio::try_join!(redis.start(), postgres.start())?;
+
+        let mut variables = app::variables(&redis, &postgres, &secrets);
+        variables.extend(choice.variables);
+        let settings = Settings {
+            runtime: choice.runtime.map_or_else(Runtime::from_env, Ok)?,
+            port: ports::free()?,
+            variables,
+            components: select(&manifest, choice.only, &choice.without)?,
+            log: Some(directory.path.join("app.log")),
+            state: directory.path.join("app"),
+        };
+        let app = App::new(settings.clone());
+        let mut stack = Self { app, redis, postgres, directory, manifest, secrets, settings };
+        stack.start_app().await?;
+        Ok(stack)
+    }
+
+    /// Starts the app again, after it was stopped or killed, and waits until votes are taken and the
+    /// doorbell is heard.
+    pub async fn start_app(&mut self) -> Result<()> {
+        self.app.start().await?;
+        self.wait_for_subscriber().await
+    }
+
+    /// A runtime's triggers start one by one, each in a process of its own under the Spin CLI.
+    async fn wait_for_subscriber(&mut self) -> Result<()> {
+        let components = &self.settings.components;
+        if !components.is_empty() && !components.iter().any(|id| id == "tally") {
+            return Ok(());
+        }
+        let channel = format!("{}:doorbell", self.stream()?);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.redis.subscribers(&channel).await? == 0 {
+            ensure!(Instant::now() < deadline, "nobody hears the doorbell\n{}", self.app.output());
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    fn stream(&self) -> Result<&str> {
+        self.settings.variables.get("stream").map_or_else(|| self.manifest.default("stream"), |stream| Ok(stream))
+    }
+
+    /// Another app on the same Redis and PostgreSQL, like one more replica. It does not run yet. It
+    /// writes to the same log, and ends when it is dropped.
+    pub fn another_app(&self, change: impl FnOnce(&mut Settings)) -> Result<App> {
+        let mut settings = Settings { port: ports::free()?, ..self.settings.clone() };
+        settings.state.as_mut_os_string().push(settings.port.to_string());
+        change(&mut settings);
+        Ok(App::new(settings))
+    }
+
+    /// Where it serves, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// For a Redis client with this user's rights.
+    pub fn redis_url(&self, user: RedisUser) -> String {
+        self.redis.url(user)
+    }
+
+    /// For a PostgreSQL client with this role's rights.
+    pub fn database_url(&self, role: Role) -> String {
+        self.postgres.url(role)
+    }
+
+    /// All that the app has printed.
+    pub fn app_output(&self) -> String {
+        self.app.output()
+    }
+
+    /// The passwords.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// A directory that goes when the stack goes.
+    pub fn directory(&self) -> &Path {
+        &self.directory.path
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Nobody waits for a graceful end of the app, but for the reason of a failure.
+        self.app.kill();
+        if std::thread::panicking() {
+            let output = self.app.output();
+            let lines: Vec<_> = output.lines().collect();
+            eprintln!("--- the app's last lines ---\n{}\n---", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
+    }
+}
+
+/// The ids of the components to run; empty means all.
+fn select(manifest: &Manifest, only: Vec<String>, without: &[String]) -> Result<Vec<String>> {
+    for id in only.iter().chain(without) {
+        ensure!(manifest.components.contains_key(id), "spin.toml has no component {id:?}");
+    }
+    if only.is_empty() && without.is_empty() {
+        return Ok(Vec::new());
+    }
+    let chosen = if only.is_empty() { manifest.components.keys().cloned().collect() } else { only };
+    Ok(chosen.into_iter().filter(|id| !without.contains(id)).collect())
+}
+
+/// A test's directory. A lock in it says that its owner lives: what owners that were killed left is
+/// removed by the next.
+#[derive(Debug)]
+struct Directory {
+    path: PathBuf,
+    _alive: File,
+}
+
+impl Directory {
+    /// A new one, with a copy of the template database in it.
+    async fn new() -> Result<(Self, Secrets)> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+
+        let workshop = template::workshop()?;
+        let lock = template::lock(&workshop)?;
+        let template = Template::prepare(&workshop).await?;
+        let runs = workshop.join("runs");
+        fs::create_dir_all(&runs).context("could not make a test's directory")?;
+        sweep(&runs);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = runs.join(format!("{}-{number}", std::process::id()));
+        fs::create_dir(&path).context("could not make a test's directory")?;
+        let alive = File::create(path.join("alive")).context("could not make a test's directory")?;
+        alive.lock().context("could not lock a test's directory")?;
+        let directory = Self { path, _alive: alive };
+        drop(lock);
+
+        template.copy_to(&directory.path)?;
+        let secrets = Secrets {
+            postgres_operator: template.secrets()?.postgres_operator,
+            postgres_reader: template.secrets()?.postgres_reader,
+            postgres_consumer: template.secrets()?.postgres_consumer,
+            ..Secrets::random()?
+        };
+        Ok((directory, secrets))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            eprintln!("could not remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Removes what dead owners left. What cannot be removed now may be later.
+fn sweep(runs: &Path) {
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
+        let dead = File::open(entry.path().join("alive")).is_ok_and(|alive| alive.try_lock().is_ok());
+        if dead {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
