@@ -45,7 +45,9 @@ impl Answer {
     /// A header's value; empty if it is absent.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text"))
     }
 
     /// Checks that it is an error as RFC 9457 has it, and returns its `detail`.
@@ -56,7 +58,12 @@ impl Answer {
         let problem = self.json();
         assert_eq!(problem["status"], status);
         assert_eq!(problem["type"], "about:blank");
-        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{self:?}");
+        assert!(
+            problem["title"]
+                .as_str()
+                .is_some_and(|title| !title.is_empty()),
+            "{self:?}"
+        );
         let detail = problem["detail"].as_str().unwrap_or_default().to_owned();
         assert!(detail.len() > 20, "a detail says what to do: {self:?}");
         detail
@@ -71,11 +78,15 @@ impl World {
 
     pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Self {
         let stack = change(Stack::builder()).start().await.expect("a Spinvote");
-        Self { stack, http: reqwest::Client::new() }
+        Self {
+            stack,
+            http: reqwest::Client::new(),
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.stack.url()))
+        self.http
+            .request(method, format!("{}{path}", self.stack.url()))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -87,7 +98,8 @@ impl World {
     }
 
     pub async fn vote(&self, option: &str) -> Answer {
-        self.post("/api/vote", json!({ "option": option }).to_string()).await
+        self.post("/api/vote", json!({ "option": option }).to_string())
+            .await
     }
 
     pub async fn vote_with_key(&self, option: &str, key: &str) -> Answer {
@@ -99,7 +111,10 @@ impl World {
     /// The tallies of cats and dogs.
     pub async fn tallies(&self) -> (i64, i64) {
         let results = self.get("/api/results").await.json();
-        (results["cats"].as_i64().expect("cats"), results["dogs"].as_i64().expect("dogs"))
+        (
+            results["cats"].as_i64().expect("cats"),
+            results["dogs"].as_i64().expect("dogs"),
+        )
     }
 
     pub async fn sweep(&self) -> Answer {
@@ -115,18 +130,28 @@ impl World {
             let deadline = Instant::now() + PATIENCE;
             let mut seen = self.tallies().await;
             while seen != (cats, dogs) {
-                assert!(Instant::now() < deadline, "{caller}: {seen:?} is not {:?}", (cats, dogs));
+                assert!(
+                    Instant::now() < deadline,
+                    "{caller}: {seen:?} is not {:?}",
+                    (cats, dogs)
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 seen = self.tallies().await;
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
-            assert_eq!(self.tallies().await, (cats, dogs), "{caller}: it did not stay");
+            assert_eq!(
+                self.tallies().await,
+                (cats, dogs),
+                "{caller}: it did not stay"
+            );
         }
     }
 
     /// A connection to Redis with the operator's rights.
     pub async fn redis(&self) -> MultiplexedConnection {
-        redis_at(&self.stack.redis_url(stack::RedisUser::Operator)).await.expect("Redis")
+        redis_at(&self.stack.redis_url(stack::RedisUser::Operator))
+            .await
+            .expect("Redis")
     }
 
     /// Appends a bare entry, as a producer that knows nothing of us does.
@@ -136,7 +161,10 @@ impl World {
         for (name, value) in fields {
             command.arg(name).arg(value);
         }
-        command.query_async(&mut self.redis().await).await.expect("an id")
+        command
+            .query_async(&mut self.redis().await)
+            .await
+            .expect("an id")
     }
 
     pub async fn command<T: redis::FromRedisValue>(&self, words: &str) -> T {
@@ -145,26 +173,41 @@ impl World {
         words.for_each(|word| {
             command.arg(word);
         });
-        command.query_async(&mut self.redis().await).await.expect("a reply")
+        command
+            .query_async(&mut self.redis().await)
+            .await
+            .expect("a reply")
     }
 
     /// The dead letters, each with its reason and the id that it had.
     pub async fn dead_letters(&self) -> Vec<(String, String)> {
-        let entries: redis::streams::StreamRangeReply = self.command("XRANGE votes:rejected - +").await;
+        let entries: redis::streams::StreamRangeReply =
+            self.command("XRANGE votes:rejected - +").await;
         let text = |entry: &redis::streams::StreamId, field: &str| {
             entry.get::<String>(field).unwrap_or_default()
         };
-        entries.ids.iter().map(|entry| (text(entry, "reason"), text(entry, "stream_id"))).collect()
+        entries
+            .ids
+            .iter()
+            .map(|entry| (text(entry, "reason"), text(entry, "stream_id")))
+            .collect()
     }
 
     /// A connection to PostgreSQL with the operator's rights.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        sql_at(&self.stack.database_url(stack::Role::Operator)).await.expect("PostgreSQL")
+        sql_at(&self.stack.database_url(stack::Role::Operator))
+            .await
+            .expect("PostgreSQL")
     }
 
     /// The one number that a query gives.
     pub async fn number(&self, query: &str) -> i64 {
-        self.sql().await.query_one(query, &[]).await.expect("a row").get(0)
+        self.sql()
+            .await
+            .query_one(query, &[])
+            .await
+            .expect("a row")
+            .get(0)
     }
 
     /// How many log lines so far are of this event.
@@ -179,7 +222,9 @@ impl World {
 }
 
 pub async fn redis_at(url: &str) -> redis::RedisResult<MultiplexedConnection> {
-    redis::Client::open(url)?.get_multiplexed_async_connection().await
+    redis::Client::open(url)?
+        .get_multiplexed_async_connection()
+        .await
 }
 
 pub async fn sql_at(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {

@@ -8,7 +8,7 @@ use spinvote_tests::{World, eventually};
 
 /// All components but the doorbell's subscriber.
 fn without_tally(stack: stack::StackBuilder) -> stack::StackBuilder {
-    stack.components(["vote", "results", "health", "sweep", "web"])
+    stack.without_component("tally")
 }
 
 #[tokio::test]
@@ -20,9 +20,15 @@ async fn a_bare_entry_that_nobody_announced_is_counted_by_the_sweep() {
     assert_eq!(swept.body, r#"{"counted":2,"left":0,"status":"swept"}"#);
     world.settles_at(1, 1).await;
     // Its id is that of the entry, and it was cast when it was appended.
-    assert_eq!(world.get(&format!("/api/votes/{id}")).await.json()["option"], "cats");
+    assert_eq!(
+        world.get(&format!("/api/votes/{id}")).await.json()["option"],
+        "cats"
+    );
     let cast_at = "select (extract(epoch from cast_at) * 1000)::bigint from vote_events where option = 'cats'";
-    assert_eq!(world.number(cast_at).await.to_string(), id.split('-').next().unwrap());
+    assert_eq!(
+        world.number(cast_at).await.to_string(),
+        id.split('-').next().unwrap()
+    );
 }
 
 #[tokio::test]
@@ -44,8 +50,20 @@ async fn what_a_producer_says_of_a_vote_is_kept() {
         ("timestamp", b"2025-11-16T20:14:48.273326Z"),
     ];
     world.append(&entry).await;
-    world.append(&[("vote", b"cats"), ("vote_id", b"unix"), ("timestamp", b"1763324088.5")]).await;
-    world.append(&[("vote", b"cats"), ("vote_id", b"odd"), ("timestamp", b"yesterday")]).await;
+    world
+        .append(&[
+            ("vote", b"cats"),
+            ("vote_id", b"unix"),
+            ("timestamp", b"1763324088.5"),
+        ])
+        .await;
+    world
+        .append(&[
+            ("vote", b"cats"),
+            ("vote_id", b"odd"),
+            ("timestamp", b"yesterday"),
+        ])
+        .await;
     world.sweep().await;
     world.settles_at(3, 0).await;
     let rows = world
@@ -54,8 +72,10 @@ async fn what_a_producer_says_of_a_vote_is_kept() {
         .query("select vote_id, voter, cast_at at time zone 'UTC' = '2025-11-16 20:14:48.273326' from vote_events order by vote_id", &[])
         .await
         .unwrap();
-    let kept: Vec<(String, Option<String>, bool)> =
-        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let kept: Vec<(String, Option<String>, bool)> = rows
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
     assert_eq!(
         kept,
         [
@@ -70,11 +90,17 @@ async fn what_a_producer_says_of_a_vote_is_kept() {
 async fn a_vote_id_counts_once_however_often_it_is_in_the_stream() {
     let world = World::start_with(without_tally).await;
     for _ in 0..3 {
-        world.append(&[("option", b"cats"), ("vote_id", b"same")]).await;
+        world
+            .append(&[("option", b"cats"), ("vote_id", b"same")])
+            .await;
     }
-    world.append(&[("option", b"dogs"), ("vote_id", b"same")]).await;
+    world
+        .append(&[("option", b"dogs"), ("vote_id", b"same")])
+        .await;
     assert_eq!(world.sweep().await.json()["counted"], 1);
-    world.append(&[("option", b"cats"), ("vote_id", b"same")]).await;
+    world
+        .append(&[("option", b"cats"), ("vote_id", b"same")])
+        .await;
     assert_eq!(world.sweep().await.json()["counted"], 0);
     world.settles_at(1, 0).await;
 }
@@ -82,14 +108,21 @@ async fn a_vote_id_counts_once_however_often_it_is_in_the_stream() {
 #[tokio::test]
 async fn bad_entries_go_to_the_dead_letters_with_a_reason_and_hold_nobody_up() {
     let world = World::start_with(without_tally).await;
-    let bad: [(&[(&str, &[u8])], &str); 8] = [
+    type Fields<'a> = &'a [(&'a str, &'a [u8])];
+    let bad: [(Fields, &str); 8] = [
         (&[("option", b"birds")], "unknown option"),
         (&[("option", b"cats"), ("poll", b"nowhere")], "unknown poll"),
         (&[("option", b"cats"), ("poll", b"No Poll")], "unknown poll"),
         (&[("colour", b"red")], "missing field: option"),
         (&[("option", b"\xff\xfe")], "not UTF-8: option"),
-        (&[("option", b"cats"), ("vote_id", b"\xc3")], "not UTF-8: vote_id"),
-        (&[("option", b"cats"), ("vote_id", b"nul\0")], "malformed: vote_id"),
+        (
+            &[("option", b"cats"), ("vote_id", b"\xc3")],
+            "not UTF-8: vote_id",
+        ),
+        (
+            &[("option", b"cats"), ("vote_id", b"nul\0")],
+            "malformed: vote_id",
+        ),
         (&[("option", b"")], "malformed: option"),
     ];
     let mut expected = Vec::new();
@@ -107,11 +140,20 @@ async fn bad_entries_go_to_the_dead_letters_with_a_reason_and_hold_nobody_up() {
     assert_eq!(pending.count(), 0, "they are acknowledged");
     assert_eq!(world.logged("invalid_vote_option").len(), 3);
     assert_eq!(world.logged("malformed_vote").len(), 5);
-    assert!(world.logged("malformed_vote").iter().all(|line| line["level"] == "warning"));
+    assert!(
+        world
+            .logged("malformed_vote")
+            .iter()
+            .all(|line| line["level"] == "warning")
+    );
 
     // All that the entry said is kept.
     let kept: redis::streams::StreamRangeReply = world.command("XRANGE votes:rejected - +").await;
-    assert!(kept.ids.iter().any(|entry| entry.get::<String>("colour").as_deref() == Some("red")));
+    assert!(
+        kept.ids
+            .iter()
+            .any(|entry| entry.get::<String>("colour").as_deref() == Some("red"))
+    );
     world.settles_at(8, 0).await;
 }
 
@@ -134,18 +176,22 @@ async fn a_lost_consumer_group_is_created_again_and_nothing_counts_twice() {
 #[tokio::test]
 async fn entries_that_another_consumer_took_and_left_are_claimed_when_they_are_stale() {
     let stale_after = "700";
-    let world = World::start_with(|stack| {
-        without_tally(stack).variable("claim_idle_ms", stale_after)
-    })
-    .await;
+    let world =
+        World::start_with(|stack| without_tally(stack).variable("claim_idle_ms", stale_after))
+            .await;
     world.sweep().await;
     for _ in 0..5 {
         world.append(&[("vote", b"cats")]).await;
     }
-    let _: redis::Value =
-        world.command("XREADGROUP GROUP vote-processors crashed COUNT 5 STREAMS votes >").await;
+    let _: redis::Value = world
+        .command("XREADGROUP GROUP vote-processors crashed COUNT 5 STREAMS votes >")
+        .await;
     let swept = world.sweep().await.json();
-    assert_eq!((&swept["counted"], &swept["left"]), (&0.into(), &5.into()), "they may still be at it");
+    assert_eq!(
+        (&swept["counted"], &swept["left"]),
+        (&0.into(), &5.into()),
+        "they may still be at it"
+    );
     tokio::time::sleep(Duration::from_millis(900)).await;
     let swept = world.sweep().await.json();
     assert_eq!((&swept["counted"], &swept["left"]), (&5.into(), &0.into()));
@@ -158,17 +204,32 @@ async fn a_sweep_works_batch_by_batch_and_rings_when_more_is_left() {
     let mut pipe = redis::pipe();
     let total: usize = 30_000;
     for _ in 0..total {
-        pipe.cmd("XADD").arg("votes").arg("*").arg("vote").arg("dogs").ignore();
+        pipe.cmd("XADD")
+            .arg("votes")
+            .arg("*")
+            .arg("vote")
+            .arg("dogs")
+            .ignore();
     }
     let () = pipe.query_async(&mut world.redis().await).await.unwrap();
 
-    let mut bell = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator)).unwrap()
-        .get_async_pubsub().await.unwrap();
+    let mut bell = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator))
+        .unwrap()
+        .get_async_pubsub()
+        .await
+        .unwrap();
     bell.subscribe("votes:doorbell").await.unwrap();
     let started = std::time::Instant::now();
     let swept = world.sweep().await.json();
-    assert!(started.elapsed() < Duration::from_secs(3), "about a second: {:?}", started.elapsed());
-    let (counted, left) = (swept["counted"].as_u64().unwrap(), swept["left"].as_u64().unwrap());
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "about a second: {:?}",
+        started.elapsed()
+    );
+    let (counted, left) = (
+        swept["counted"].as_u64().unwrap(),
+        swept["left"].as_u64().unwrap(),
+    );
     assert!(counted > 0 && left > 0, "{swept}");
     assert_eq!(counted + left, total as u64);
     use futures::StreamExt;
@@ -179,8 +240,11 @@ async fn a_sweep_works_batch_by_batch_and_rings_when_more_is_left() {
 #[tokio::test]
 async fn the_doorbell_rings_once_until_it_is_answered_or_a_second_has_passed() {
     let world = World::start_with(without_tally).await;
-    let mut bell = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator)).unwrap()
-        .get_async_pubsub().await.unwrap();
+    let mut bell = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator))
+        .unwrap()
+        .get_async_pubsub()
+        .await
+        .unwrap();
     bell.subscribe("votes:doorbell").await.unwrap();
     let mut rings = bell.into_on_message();
     use futures::StreamExt;
@@ -194,18 +258,30 @@ async fn the_doorbell_rings_once_until_it_is_answered_or_a_second_has_passed() {
     assert!(rang().await);
     assert!(!rang().await, "one wake-up is on its way already");
     let lives: i64 = world.command("PTTL votes:doorbell").await;
-    assert!((1..=1000).contains(&lives) || lives == -2, "the flag expires: {lives}");
+    assert!(
+        (1..=1000).contains(&lives) || lives == -2,
+        "the flag expires: {lives}"
+    );
     let _: i64 = world.command("DEL votes:doorbell").await;
     world.vote("cats").await;
-    assert!(rang().await, "the next vote after the flag was cleared rings again");
+    assert!(
+        rang().await,
+        "the next vote after the flag was cleared rings again"
+    );
 }
 
 #[tokio::test]
 async fn acknowledged_entries_are_trimmed_by_age_and_others_never() {
-    let world = World::start_with(|stack| without_tally(stack).variable("stream_retention", "1")).await;
+    let world =
+        World::start_with(|stack| without_tally(stack).variable("stream_retention", "1")).await;
     let mut pipe = redis::pipe();
     for _ in 0..1000 {
-        pipe.cmd("XADD").arg("votes").arg("*").arg("vote").arg("cats").ignore();
+        pipe.cmd("XADD")
+            .arg("votes")
+            .arg("*")
+            .arg("vote")
+            .arg("cats")
+            .ignore();
     }
     let mut redis = world.redis().await;
     let () = pipe.query_async(&mut redis).await.unwrap();
@@ -216,14 +292,20 @@ async fn acknowledged_entries_are_trimmed_by_age_and_others_never() {
 
     // Another reader of the stream has not seen the last of them.
     let _: String = world.command("XGROUP CREATE votes archive 0").await;
-    let _: redis::Value = world.command("XREADGROUP GROUP archive a COUNT 500 STREAMS votes >").await;
+    let _: redis::Value = world
+        .command("XREADGROUP GROUP archive a COUNT 500 STREAMS votes >")
+        .await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     world.sweep().await;
     assert_eq!(length().await, 1000, "its pending entries stay");
     let _: i64 = world.command("XGROUP DESTROY votes archive").await;
     world.append(&[("vote", b"dogs")]).await;
     world.sweep().await;
-    assert!(length().await <= 200, "trimmed: {} are left", length().await);
+    assert!(
+        length().await <= 200,
+        "trimmed: {} are left",
+        length().await
+    );
     world.settles_at(1000, 1).await;
 }
 
@@ -231,30 +313,50 @@ async fn acknowledged_entries_are_trimmed_by_age_and_others_never() {
 async fn consumers_that_are_gone_are_forgotten() {
     let world = World::start_with(without_tally).await;
     world.sweep().await;
-    let _: i64 = world.command("XGROUP CREATECONSUMER votes vote-processors pod-1").await;
+    let _: i64 = world
+        .command("XGROUP CREATECONSUMER votes vote-processors pod-1")
+        .await;
     world.sweep().await;
     let consumers = async || {
         let reply: redis::streams::StreamInfoConsumersReply =
             world.command("XINFO CONSUMERS votes vote-processors").await;
-        reply.consumers.into_iter().map(|consumer| consumer.name).collect::<Vec<_>>()
+        reply
+            .consumers
+            .into_iter()
+            .map(|consumer| consumer.name)
+            .collect::<Vec<_>>()
     };
-    assert!(consumers().await.contains(&"pod-1".to_owned()), "it may only be slow");
+    assert!(
+        consumers().await.contains(&"pod-1".to_owned()),
+        "it may only be slow"
+    );
 }
 
 #[tokio::test]
 async fn logs_are_json_lines_that_say_what_happened_and_not_who_voted() {
     let world = World::start_with(|stack| stack.variable("log_level", "debug")).await;
-    world.append(&[("vote", b"cats"), ("voter", b"ada-lovelace")]).await;
+    world
+        .append(&[("vote", b"cats"), ("voter", b"ada-lovelace")])
+        .await;
     world.append(&[("vote", b"secret-birds")]).await;
     world.vote("dogs").await;
     world.settles_at(1, 1).await;
-    eventually("the lines", async || world.logged("vote_processed").len() == 2).await;
-    for line in [&world.logged("vote_processed")[0], &world.logged("batch_recorded")[0]] {
+    eventually("the lines", async || {
+        world.logged("vote_processed").len() == 2
+    })
+    .await;
+    for line in [
+        &world.logged("vote_processed")[0],
+        &world.logged("batch_recorded")[0],
+    ] {
         assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
         assert_eq!(line["component"], "tally");
     }
     assert_eq!(world.logged("vote_processed")[0]["level"], "debug");
     assert_eq!(world.logged("batch_recorded")[0]["level"], "info");
     let output = world.stack.app_output();
-    assert!(!output.contains("ada-lovelace") && !output.contains("secret-birds"), "{output}");
+    assert!(
+        !output.contains("ada-lovelace") && !output.contains("secret-birds"),
+        "{output}"
+    );
 }

@@ -8,7 +8,14 @@ use spinvote_tests::{Answer, World};
 
 /// One path of each component, and one that nobody serves.
 const PATHS: [&str; 9] = [
-    "/", "/openapi.json", "/health", "/ready", "/sweep", "/api/results", "/api/votes/x", "/api/vote",
+    "/",
+    "/openapi.json",
+    "/health",
+    "/ready",
+    "/sweep",
+    "/api/results",
+    "/api/votes/x",
+    "/api/vote",
     "/nothing/here",
 ];
 
@@ -28,7 +35,10 @@ async fn every_answer_carries_the_security_headers() {
                 assert_eq!(answer.header(name), value, "{context}");
             }
             let policy = answer.header("content-security-policy");
-            assert!(policy.contains("default-src '") && !policy.contains("unsafe"), "{context}");
+            assert!(
+                policy.contains("default-src '") && !policy.contains("unsafe"),
+                "{context}"
+            );
             assert_eq!(answer.header("strict-transport-security"), "", "{context}");
             // Chunked answers cost 40 ms each: see section 8 of Spin's measurements in connection reuse.
             assert_ne!(answer.header("content-length"), "", "{context}");
@@ -42,14 +52,25 @@ async fn in_production_every_answer_asks_for_https() {
     let world = World::start_with(|stack| stack.variable("environment", "production")).await;
     for path in PATHS {
         let answer = world.get(path).await;
-        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            "max-age=31536000",
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_wrong_method_is_405_and_told_the_right_one() {
     let world = World::start().await;
-    for path in ["/api/results", "/api/votes/x", "/health", "/ready", "/sweep", "/openapi.json"] {
+    for path in [
+        "/api/results",
+        "/api/votes/x",
+        "/health",
+        "/ready",
+        "/sweep",
+        "/openapi.json",
+    ] {
         let answer = Answer::of(world.request(Method::DELETE, path)).await;
         answer.problem(405);
         assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS", "{path}");
@@ -64,7 +85,14 @@ async fn a_wrong_method_is_405_and_told_the_right_one() {
 #[tokio::test]
 async fn what_is_not_there_is_404() {
     let world = World::start().await;
-    for path in ["/nothing", "/api", "/api/nothing", "/api/vote/", "/api/results/x", "/healthz"] {
+    for path in [
+        "/nothing",
+        "/api",
+        "/api/nothing",
+        "/api/vote/",
+        "/api/results/x",
+        "/healthz",
+    ] {
         world.get(path).await.problem(404);
     }
 }
@@ -72,12 +100,23 @@ async fn what_is_not_there_is_404() {
 #[tokio::test]
 async fn head_is_answered_as_get_without_the_body() {
     let world = World::start().await;
-    for path in ["/", "/openapi.json", "/health", "/ready", "/sweep", "/api/results"] {
+    for path in [
+        "/",
+        "/openapi.json",
+        "/health",
+        "/ready",
+        "/sweep",
+        "/api/results",
+    ] {
         let get = world.get(path).await;
         let head = Answer::of(world.request(Method::HEAD, path)).await;
         assert_eq!(head.status, get.status, "{path}");
         assert_eq!(head.body, "", "{path}");
-        assert_eq!(head.header("content-length"), get.body.len().to_string(), "{path}");
+        assert_eq!(
+            head.header("content-length"),
+            get.body.len().to_string(),
+            "{path}"
+        );
     }
 }
 
@@ -95,7 +134,10 @@ async fn a_preflight_from_an_allowed_origin_is_granted() {
             let answer = with_origin(&world, Method::OPTIONS, path, origin).await;
             assert_eq!(answer.status, 200);
             assert_eq!(answer.header("access-control-allow-origin"), origin);
-            assert_eq!(answer.header("access-control-allow-methods"), "GET, POST, OPTIONS");
+            assert_eq!(
+                answer.header("access-control-allow-methods"),
+                "GET, POST, OPTIONS"
+            );
             assert_eq!(
                 answer.header("access-control-allow-headers"),
                 "Content-Type, Authorization, Accept, Idempotency-Key"
@@ -109,7 +151,12 @@ async fn a_preflight_from_an_allowed_origin_is_granted() {
 #[tokio::test]
 async fn a_preflight_from_any_other_origin_is_400() {
     let world = World::start().await;
-    for origin in ["https://evil.example", "null", "http://localhost:3000.evil.example", "*"] {
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://localhost:3000.evil.example",
+        "*",
+    ] {
         let answer = with_origin(&world, Method::OPTIONS, "/api/vote", origin).await;
         answer.problem(400);
         assert_eq!(answer.header("access-control-allow-origin"), "");
@@ -120,11 +167,22 @@ async fn a_preflight_from_any_other_origin_is_400() {
 async fn answers_to_an_allowed_origin_may_be_read_by_it() {
     let world = World::start().await;
     let allowed = "http://localhost:3000";
-    for (method, path) in [(Method::GET, "/api/results"), (Method::POST, "/api/vote"), (Method::GET, "/x")] {
+    for (method, path) in [
+        (Method::GET, "/api/results"),
+        (Method::POST, "/api/vote"),
+        (Method::GET, "/x"),
+    ] {
         let answer = with_origin(&world, method, path, allowed).await;
-        assert_eq!(answer.header("access-control-allow-origin"), allowed, "{path}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            allowed,
+            "{path}"
+        );
         assert!(answer.header("vary").contains("Origin"), "{path}");
-        assert_eq!(answer.header("access-control-expose-headers"), "Location, Retry-After, ETag");
+        assert_eq!(
+            answer.header("access-control-expose-headers"),
+            "Location, Retry-After, ETag"
+        );
     }
     let foreign = with_origin(&world, Method::GET, "/api/results", "https://evil.example").await;
     assert_eq!(foreign.status, 200, "reading is for the browser to refuse");
@@ -135,10 +193,23 @@ async fn answers_to_an_allowed_origin_may_be_read_by_it() {
 #[tokio::test]
 async fn a_page_of_another_site_cannot_make_a_browser_vote() {
     let world = World::start().await;
-    for origin in ["https://evil.example", "null", "http://127.0.0.1:1", "http://localhost"] {
-        for content_type in ["text/plain", "application/json", "application/x-www-form-urlencoded"] {
-            let request = world.request(Method::POST, "/api/vote").header("Origin", origin);
-            let request = request.header("Content-Type", content_type).body(r#"{"option":"cats"}"#);
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1:1",
+        "http://localhost",
+    ] {
+        for content_type in [
+            "text/plain",
+            "application/json",
+            "application/x-www-form-urlencoded",
+        ] {
+            let request = world
+                .request(Method::POST, "/api/vote")
+                .header("Origin", origin);
+            let request = request
+                .header("Content-Type", content_type)
+                .body(r#"{"option":"cats"}"#);
             Answer::of(request).await.problem(403);
         }
     }
@@ -146,7 +217,12 @@ async fn a_page_of_another_site_cannot_make_a_browser_vote() {
     assert_eq!(entries, 0);
     // Our own page may, under whatever name it was reached.
     let own = world.stack.url().to_owned();
-    assert_eq!(with_origin(&world, Method::POST, "/api/vote", &own).await.status, 201);
+    assert_eq!(
+        with_origin(&world, Method::POST, "/api/vote", &own)
+            .await
+            .status,
+        201
+    );
 }
 
 #[tokio::test]
@@ -164,7 +240,10 @@ async fn the_api_describes_itself() {
             let status = Answer::of(request).await.status;
             assert_ne!(status, 405, "{method} {path}");
             let described = operation["responses"].get(status.as_str());
-            assert!(described.is_some_and(Value::is_object), "{method} {path} answers {status}");
+            assert!(
+                described.is_some_and(Value::is_object),
+                "{method} {path} answers {status}"
+            );
         }
     }
 }
@@ -175,5 +254,8 @@ async fn a_variable_that_makes_no_sense_is_named_in_the_log_and_nowhere_else() {
     let answer = world.vote("cats").await;
     answer.problem(500);
     assert!(!answer.body.contains("max_request_size"), "{answer:?}");
-    assert_eq!(world.logged("invalid_setting")[0]["variable"], "max_request_size");
+    assert_eq!(
+        world.logged("invalid_setting")[0]["variable"],
+        "max_request_size"
+    );
 }

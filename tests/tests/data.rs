@@ -10,30 +10,66 @@ async fn a_vote_can_be_cast_by_hand() {
     let world = World::start().await;
     let sql = world.sql().await;
     for expected in 1..=3_i64 {
-        let count: i64 = sql.query_one("select increment_vote('cats')", &[]).await.unwrap().get(0);
+        let count: i64 = sql
+            .query_one("select increment_vote('cats')", &[])
+            .await
+            .unwrap()
+            .get(0);
         assert_eq!(count, expected);
     }
-    let refused = sql.query_one("select increment_vote('birds')", &[]).await.unwrap_err();
-    assert!(refused.as_db_error().unwrap().hint().unwrap().contains("cats, dogs"));
+    let refused = sql
+        .query_one("select increment_vote('birds')", &[])
+        .await
+        .unwrap_err();
+    assert!(
+        refused
+            .as_db_error()
+            .unwrap()
+            .hint()
+            .unwrap()
+            .contains("cats, dogs")
+    );
     world.settles_at(3, 0).await;
-    assert_eq!(world.number("select count(*) from vote_events").await, 3, "it is in the audit log");
+    assert_eq!(
+        world.number("select count(*) from vote_events").await,
+        3,
+        "it is in the audit log"
+    );
 }
 
 #[tokio::test]
 async fn results_of_a_poll_come_in_the_order_of_its_options() {
     let world = World::start().await;
     let sql = world.sql().await;
-    sql.batch_execute("insert into polls (poll, question, options) values ('l', 'Which?', '{rust,go,c}')")
-        .await
-        .unwrap();
+    sql.batch_execute(
+        "insert into polls (poll, question, options) values ('l', 'Which?', '{rust,go,c}')",
+    )
+    .await
+    .unwrap();
     let query = "select option, count, percentage::text, pg_typeof(percentage)::text from get_vote_results('l')";
-    let options: Vec<String> =
-        sql.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    let options: Vec<String> = sql
+        .query(query, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
     assert_eq!(options, ["rust", "go", "c"]);
-    let row = sql.query_one("select option, count, percentage::text from get_vote_results() limit 1", &[]);
+    let row = sql.query_one(
+        "select option, count, percentage::text from get_vote_results() limit 1",
+        &[],
+    );
     let row = row.await.unwrap();
-    assert_eq!((row.get(0), row.get(1), row.get(2)), ("cats", 0_i64, "0.00"));
-    assert!(sql.query("select * from get_vote_results('none')", &[]).await.unwrap().is_empty());
+    assert_eq!(
+        (row.get(0), row.get(1), row.get(2)),
+        ("cats", 0_i64, "0.00")
+    );
+    assert!(
+        sql.query("select * from get_vote_results('none')", &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -41,12 +77,21 @@ async fn entries_of_other_polls_are_counted_there() {
     let world = World::start().await;
     let open = "insert into polls (poll, question, options) values ('l', 'Which?', '{rust,go}')";
     world.sql().await.batch_execute(open).await.unwrap();
-    world.append(&[("option", b"rust"), ("poll", b"l"), ("vote_id", b"same")]).await;
-    world.append(&[("option", b"cats"), ("vote_id", b"same")]).await;
+    world
+        .append(&[("option", b"rust"), ("poll", b"l"), ("vote_id", b"same")])
+        .await;
+    world
+        .append(&[("option", b"cats"), ("vote_id", b"same")])
+        .await;
     world.append(&[("option", b"cats"), ("poll", b"l")]).await;
     world.sweep().await;
     world.settles_at(1, 0).await;
-    assert_eq!(world.number("select count from votes where poll = 'l' and option = 'rust'").await, 1);
+    assert_eq!(
+        world
+            .number("select count from votes where poll = 'l' and option = 'rust'")
+            .await,
+        1
+    );
     assert_eq!(world.dead_letters().await.len(), 1);
 }
 
@@ -61,7 +106,8 @@ async fn batches_that_overlap_may_be_recorded_at_once() {
         null::text[],
         (select array_agg(0::bigint) from generate_series(1, 2000)))";
     let clients = futures::future::join_all((0..6).map(|_| world.sql())).await;
-    let recorded = futures::future::join_all(clients.iter().map(|sql| sql.query(record, &[]))).await;
+    let recorded =
+        futures::future::join_all(clients.iter().map(|sql| sql.query(record, &[]))).await;
     for rows in recorded {
         rows.expect("no deadlock");
     }
@@ -83,8 +129,12 @@ async fn is_denied(client: &tokio_postgres::Client, statement: &str) -> bool {
 #[tokio::test]
 async fn the_database_roles_may_do_what_they_must_and_nothing_else() {
     let world = World::start().await;
-    let reader = sql_at(&world.stack.database_url(Role::Reader)).await.unwrap();
-    let consumer = sql_at(&world.stack.database_url(Role::Consumer)).await.unwrap();
+    let reader = sql_at(&world.stack.database_url(Role::Reader))
+        .await
+        .unwrap();
+    let consumer = sql_at(&world.stack.database_url(Role::Consumer))
+        .await
+        .unwrap();
     let record = "select record_votes('{default}', '{a}', '{1-1}', '{cats}', '{null}', '{0}')";
     for both in [&reader, &consumer] {
         assert!(!is_denied(both, "select * from get_vote_results()").await);
@@ -127,8 +177,12 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
     let world = World::start().await;
     world.vote("cats").await;
     world.settles_at(1, 0).await;
-    let mut api = redis_at(&world.stack.redis_url(RedisUser::Api)).await.unwrap();
-    let mut consumer = redis_at(&world.stack.redis_url(RedisUser::Consumer)).await.unwrap();
+    let mut api = redis_at(&world.stack.redis_url(RedisUser::Api))
+        .await
+        .unwrap();
+    let mut consumer = redis_at(&world.stack.redis_url(RedisUser::Consumer))
+        .await
+        .unwrap();
     for forbidden in [
         "FLUSHALL",
         "CONFIG GET *",
@@ -144,7 +198,10 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
         "MONITOR",
     ] {
         assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
-        assert!(is_refused(&mut consumer, forbidden).await, "consumer: {forbidden}");
+        assert!(
+            is_refused(&mut consumer, forbidden).await,
+            "consumer: {forbidden}"
+        );
     }
     for forbidden in [
         "XRANGE votes - +",
@@ -157,10 +214,20 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
     ] {
         assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
     }
-    for forbidden in ["XADD votes * vote cats", "DEL votes:rejected", "SET votes:idempotency:default:k x"] {
-        assert!(is_refused(&mut consumer, forbidden).await, "consumer: {forbidden}");
+    for forbidden in [
+        "XADD votes * vote cats",
+        "DEL votes:rejected",
+        "SET votes:idempotency:default:k x",
+    ] {
+        assert!(
+            is_refused(&mut consumer, forbidden).await,
+            "consumer: {forbidden}"
+        );
     }
-    let nobody = world.stack.redis_url(RedisUser::Api).replace("spinvote-api:", "default:");
+    let nobody = world
+        .stack
+        .redis_url(RedisUser::Api)
+        .replace("spinvote-api:", "default:");
     assert!(redis_at(&nobody).await.is_err(), "there is no default user");
 }
 
@@ -173,13 +240,20 @@ async fn a_recount_finds_and_repairs_a_tally_that_is_wrong() {
     world.settles_at(1, 2).await;
     let recount = async |arguments: &[&str]| {
         let mut command = tokio::process::Command::new(env!("CARGO"));
-        command.args(["run", "--quiet", "--package", "xtask", "--", "recount"]).args(arguments);
+        command
+            .args(["run", "--quiet", "--package", "xtask", "--", "recount"])
+            .args(arguments);
         command.env("DATABASE_URL", world.stack.database_url(Role::Operator));
         command.output().await.unwrap()
     };
     let agrees = recount(&[]).await;
     assert!(agrees.status.success(), "{agrees:?}");
-    world.sql().await.batch_execute("update votes set count = 7 where option = 'cats'").await.unwrap();
+    world
+        .sql()
+        .await
+        .batch_execute("update votes set count = 7 where option = 'cats'")
+        .await
+        .unwrap();
     let differs = recount(&[]).await;
     assert_eq!(differs.status.code(), Some(1), "{differs:?}");
     assert_eq!(world.tallies().await, (7, 2), "it only looked");

@@ -7,51 +7,73 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, stream};
 use spinvote_tests::{PATIENCE, World, eventually};
 
-/// Starts the runtime again whenever it exits, as a supervisor does.
-async fn supervise(world: &World) {
-    if !world.stack.app().is_running() {
-        world.stack.app().start().await.expect("the runtime starts");
-    }
-}
-
 #[tokio::test]
 async fn no_request_waits_longer_than_its_limit_for_a_redis_that_hangs() {
     let world = World::start_with(|stack| stack.variable("upstream_timeout_ms", "800")).await;
     assert_eq!(world.vote("cats").await.status, 201);
     world.settles_at(1, 0).await;
-    world.stack.redis().pause().unwrap();
+    world.stack.redis.pause();
     for path in ["/sweep", "/ready?needs=redis"] {
         let started = Instant::now();
         world.get(path).await.problem(503);
         let took = started.elapsed();
-        assert!((Duration::from_millis(700)..Duration::from_secs(3)).contains(&took), "{path}: {took:?}");
+        assert!(
+            (Duration::from_millis(700)..Duration::from_secs(3)).contains(&took),
+            "{path}: {took:?}"
+        );
     }
     let started = Instant::now();
     let votes = futures::future::join_all((0..20).map(|_| world.vote("cats"))).await;
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        started.elapsed()
+    );
     for vote in &votes {
         vote.problem(503);
         assert_eq!(vote.header("retry-after"), "2");
     }
-    assert_eq!(world.get("/api/results").await.status, 200, "results do not need Redis");
-    world.stack.redis().resume().unwrap();
-    eventually("a vote again", async || world.vote("dogs").await.status == 201).await;
+    assert_eq!(
+        world.get("/api/results").await.status,
+        200,
+        "results do not need Redis"
+    );
+    world.stack.redis.resume();
+    eventually("a vote again", async || {
+        world.vote("dogs").await.status == 201
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn no_request_waits_longer_than_its_limit_for_a_database_that_hangs() {
-    let world = World::start_with(|stack| stack.variable("upstream_timeout_ms", "800")).await;
+    let mut world = World::start_with(|stack| stack.variable("upstream_timeout_ms", "800")).await;
     assert_eq!(world.get("/api/results").await.status, 200);
-    world.stack.postgres().pause().unwrap();
-    assert_eq!(world.vote("cats").await.status, 201, "votes are taken without it");
-    for path in ["/api/results", "/api/votes/x", "/ready?needs=database", "/sweep"] {
+    world.stack.postgres.pause().unwrap();
+    assert_eq!(
+        world.vote("cats").await.status,
+        201,
+        "votes are taken without it"
+    );
+    for path in [
+        "/api/results",
+        "/api/votes/x",
+        "/ready?needs=database",
+        "/sweep",
+    ] {
         let started = Instant::now();
         world.get(path).await.problem(503);
         let took = started.elapsed();
-        assert!((Duration::from_millis(700)..Duration::from_secs(4)).contains(&took), "{path}: {took:?}");
+        assert!(
+            (Duration::from_millis(700)..Duration::from_secs(4)).contains(&took),
+            "{path}: {took:?}"
+        );
     }
-    world.stack.postgres().resume().unwrap();
-    eventually("results again", async || world.get("/api/results").await.status == 200).await;
+    world.stack.postgres.resume();
+    eventually("results again", async || {
+        world.get("/api/results").await.status == 200
+    })
+    .await;
     eventually("counted", async || {
         world.sweep().await;
         world.tallies().await == (1, 0)
@@ -67,7 +89,10 @@ async fn a_vote_that_redis_has_no_room_for_is_503_and_not_recorded() {
     let _: () = world.command("CONFIG SET maxmemory 1").await;
     let refused = world.vote("cats").await;
     let detail = refused.problem(503);
-    assert!(!detail.contains("OOM") && !detail.contains("maxmemory"), "{detail}");
+    assert!(
+        !detail.contains("OOM") && !detail.contains("maxmemory"),
+        "{detail}"
+    );
     assert_eq!(refused.header("retry-after"), "2");
     let _: () = world.command("CONFIG SET maxmemory 0").await;
     assert_eq!(world.vote("dogs").await.status, 201);
@@ -76,14 +101,14 @@ async fn a_vote_that_redis_has_no_room_for_is_503_and_not_recorded() {
 
 #[tokio::test]
 async fn counting_goes_on_while_redis_has_no_room() {
-    let world = World::start().await;
-    world.stack.app().kill().unwrap();
+    let mut world = World::start().await;
+    world.stack.app.kill();
     for _ in 0..10 {
         world.append(&[("vote", b"cats")]).await;
     }
     world.append(&[("vote", b"birds")]).await;
     let _: () = world.command("CONFIG SET maxmemory 1").await;
-    supervise(&world).await;
+    world.stack.start_app().await.unwrap();
     world.sweep().await;
     world.settles_at(10, 0).await;
     assert_eq!(world.dead_letters().await.len(), 1);
@@ -91,30 +116,40 @@ async fn counting_goes_on_while_redis_has_no_room() {
 
 #[tokio::test]
 async fn votes_are_taken_and_counted_again_after_redis_was_away() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     assert_eq!(world.vote_with_key("cats", "before").await.status, 201);
     world.settles_at(1, 0).await;
-    world.stack.redis().stop().await.unwrap();
+    world.stack.redis.stop();
     // The Redis trigger ends the runtime; without it, votes are refused.
-    eventually("the runtime exits", async || !world.stack.app().is_running()).await;
-    world.stack.redis().start().await.unwrap();
-    supervise(&world).await;
-    assert_eq!(world.vote_with_key("cats", "before").await.status, 201, "Redis kept it on disk");
+    eventually("the runtime exits", async || {
+        world.stack.app.exited().unwrap().is_some()
+    })
+    .await;
+    world.stack.redis.start().await.unwrap();
+    world.stack.start_app().await.unwrap();
+    assert_eq!(
+        world.vote_with_key("cats", "before").await.status,
+        201,
+        "Redis kept it on disk"
+    );
     assert_eq!(world.vote("dogs").await.status, 201);
     world.settles_at(1, 1).await;
 }
 
 #[tokio::test]
 async fn a_runtime_without_the_redis_trigger_outlives_redis() {
-    let world =
-        World::start_with(|stack| stack.components(["vote", "results", "health", "sweep", "web"])).await;
+    let mut world = World::start_with(|stack| stack.without_component("tally")).await;
     assert_eq!(world.vote("cats").await.status, 201);
-    world.stack.redis().stop().await.unwrap();
+    world.stack.redis.stop();
     world.vote("cats").await.problem(503);
     world.sweep().await.problem(503);
     assert_eq!(world.get("/health").await.status, 200);
-    world.stack.redis().start().await.unwrap();
-    assert_eq!(world.vote("dogs").await.status, 201, "the connection that broke is opened again");
+    world.stack.redis.start().await.unwrap();
+    assert_eq!(
+        world.vote("dogs").await.status,
+        201,
+        "the connection that broke is opened again"
+    );
     assert_eq!(world.sweep().await.status, 200);
     world.settles_at(1, 1).await;
 }
@@ -126,13 +161,20 @@ async fn a_database_failure_neither_loses_nor_rejects_a_vote() {
     world.settles_at(1, 0).await;
     let sql = world.sql().await;
     // It answers, and says no.
-    sql.batch_execute("alter table vote_events rename to gone").await.unwrap();
+    sql.batch_execute("alter table vote_events rename to gone")
+        .await
+        .unwrap();
     for _ in 0..20 {
         assert_eq!(world.vote("dogs").await.status, 201);
     }
     world.sweep().await.problem(503);
-    eventually("the failure is logged", async || !world.logged("upstream_failed").is_empty()).await;
-    sql.batch_execute("alter table gone rename to vote_events").await.unwrap();
+    eventually("the failure is logged", async || {
+        !world.logged("upstream_failed").is_empty()
+    })
+    .await;
+    sql.batch_execute("alter table gone rename to vote_events")
+        .await
+        .unwrap();
     // At once, not after claim_idle_ms: what could not be recorded was given back.
     let started = Instant::now();
     eventually("counted", async || {
@@ -140,26 +182,33 @@ async fn a_database_failure_neither_loses_nor_rejects_a_vote() {
         world.tallies().await == (1, 20)
     })
     .await;
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        started.elapsed()
+    );
     assert!(world.dead_letters().await.is_empty());
 }
 
 #[tokio::test]
 async fn after_kill_9_in_the_middle_every_accepted_vote_is_counted_exactly_once() {
     const VOTES: usize = 20_000;
-    let world = World::start_with(|stack| stack.variable("claim_idle_ms", "1000")).await;
+    let mut world = World::start_with(|stack| stack.variable("claim_idle_ms", "1000")).await;
+    let (http, url) = (
+        reqwest::Client::new(),
+        format!("{}/api/vote", world.stack.url()),
+    );
     // Each voter keeps its key until it is answered, as the contract tells it to.
     let (mut cats, mut dogs) = (0, 0);
     let voters = stream::iter(0..VOTES)
         .map(|i| {
-            let world = &world;
+            let (http, url) = (http.clone(), url.clone());
             async move {
                 let option = if i % 3 == 0 { "cats" } else { "dogs" };
                 let body = format!(r#"{{"option":"{option}"}}"#);
                 let deadline = Instant::now() + PATIENCE * 4;
                 loop {
-                    let request = world.request(reqwest::Method::POST, "/api/vote");
-                    let request = request.header("Idempotency-Key", format!("k{i}"));
+                    let request = http.post(&url).header("Idempotency-Key", format!("k{i}"));
                     match request.body(body.clone()).send().await {
                         Ok(answer) if answer.status() == 201 => return option,
                         _ => assert!(Instant::now() < deadline, "vote {i} is never accepted"),
@@ -172,11 +221,15 @@ async fn after_kill_9_in_the_middle_every_accepted_vote_is_counted_exactly_once(
     tokio::pin!(voters);
     let mut accepted = 0;
     while let Some(option) = voters.next().await {
-        if option == "cats" { cats += 1 } else { dogs += 1 }
+        if option == "cats" {
+            cats += 1
+        } else {
+            dogs += 1
+        }
         accepted += 1;
         if [VOTES / 4, VOTES / 2, VOTES * 3 / 4].contains(&accepted) {
-            world.stack.app().kill().unwrap();
-            world.stack.app().start().await.unwrap();
+            world.stack.app.kill();
+            world.stack.start_app().await.unwrap();
         }
     }
     eventually("all are counted", async || {
@@ -185,7 +238,10 @@ async fn after_kill_9_in_the_middle_every_accepted_vote_is_counted_exactly_once(
     })
     .await;
     world.settles_at(cats, dogs).await;
-    assert_eq!(world.number("select count(*) from vote_events").await, VOTES as i64);
+    assert_eq!(
+        world.number("select count(*) from vote_events").await,
+        VOTES as i64
+    );
     let differ = "select count(*) from recount_votes() where count <> recorded";
     assert_eq!(world.number(differ).await, 0);
 }

@@ -16,16 +16,22 @@ async fn ready_means_that_redis_and_the_database_can_be_used() {
         json!({ "status": "ready", "redis": "connected", "database": "connected" })
     );
     let redis = world.get("/ready?needs=redis").await;
-    assert_eq!(redis.json(), json!({ "status": "ready", "redis": "connected" }));
+    assert_eq!(
+        redis.json(),
+        json!({ "status": "ready", "redis": "connected" })
+    );
     let database = world.get("/ready?needs=database").await;
-    assert_eq!(database.json(), json!({ "status": "ready", "database": "connected" }));
+    assert_eq!(
+        database.json(),
+        json!({ "status": "ready", "database": "connected" })
+    );
     world.get("/ready?needs=nothing").await.problem(400);
 }
 
 #[tokio::test]
 async fn without_the_database_votes_are_taken_and_only_who_needs_it_is_not_ready() {
-    let world = World::start().await;
-    world.stack.postgres().stop().await.unwrap();
+    let mut world = World::start().await;
+    world.stack.postgres.stop();
     let ready = world.get("/ready").await;
     ready.problem(503);
     assert_eq!(ready.json()["database"], "disconnected");
@@ -40,8 +46,11 @@ async fn without_the_database_votes_are_taken_and_only_who_needs_it_is_not_ready
     assert_eq!(results.header("retry-after"), "2");
     world.sweep().await.problem(503);
 
-    world.stack.postgres().start().await.unwrap();
-    eventually("ready again", async || world.get("/ready").await.status == 200).await;
+    world.stack.postgres.start().await.unwrap();
+    eventually("ready again", async || {
+        world.get("/ready").await.status == 200
+    })
+    .await;
     world.sweep().await;
     world.settles_at(1, 0).await;
 }
@@ -49,9 +58,19 @@ async fn without_the_database_votes_are_taken_and_only_who_needs_it_is_not_ready
 #[tokio::test]
 async fn a_database_without_the_schema_is_not_ready() {
     let world = World::start().await;
-    world.sql().await.batch_execute("alter schema public rename to hidden").await.unwrap();
+    world
+        .sql()
+        .await
+        .batch_execute("alter schema public rename to hidden")
+        .await
+        .unwrap();
     world.get("/ready?needs=database").await.problem(503);
     world.get("/api/results").await.problem(503);
-    world.sql().await.batch_execute("alter schema hidden rename to public").await.unwrap();
+    world
+        .sql()
+        .await
+        .batch_execute("alter schema hidden rename to public")
+        .await
+        .unwrap();
     assert_eq!(world.get("/ready?needs=database").await.status, 200);
 }

@@ -38,12 +38,18 @@ async fn results_have_counts_percentages_with_two_decimals_and_the_time() {
     let age = world
         .sql()
         .await
-        .query_one("select extract(epoch from now() - ($1::text)::timestamptz)::float8", &[&updated])
+        .query_one(
+            "select extract(epoch from now() - ($1::text)::timestamptz)::float8",
+            &[&updated],
+        )
         .await
         .unwrap()
         .get::<_, f64>(0);
     assert!((0.0..60.0).contains(&age), "{updated} is {age} s ago");
-    assert!(updated.ends_with('Z') && updated.len() == "2025-11-16T20:14:48.273326Z".len(), "{updated}");
+    assert!(
+        updated.ends_with('Z') && updated.len() == "2025-11-16T20:14:48.273326Z".len(),
+        "{updated}"
+    );
 }
 
 #[tokio::test]
@@ -52,9 +58,19 @@ async fn results_that_have_not_changed_are_304() {
     let etag = world.get("/api/results").await.header("etag").to_owned();
     assert!(etag.starts_with('"') && etag.len() > 4, "{etag}");
     let ask = async |tags: &str| {
-        Answer::of(world.request(Method::GET, "/api/results").header("If-None-Match", tags)).await
+        Answer::of(
+            world
+                .request(Method::GET, "/api/results")
+                .header("If-None-Match", tags),
+        )
+        .await
     };
-    for tags in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
+    for tags in [
+        etag.clone(),
+        format!("W/{etag}"),
+        format!("\"other\", {etag}"),
+        "*".to_owned(),
+    ] {
         let answer = ask(&tags).await;
         assert_eq!(answer.status, 304, "{tags}");
         assert_eq!(answer.body, "");
@@ -76,7 +92,10 @@ async fn the_receipt_of_a_vote_says_when_it_was_counted() {
     let cast = world.vote("dogs").await;
     let vote_id = cast.json()["vote_id"].as_str().unwrap().to_owned();
     let location = cast.header("location").to_owned();
-    eventually("the receipt", async || world.get(&location).await.status == 200).await;
+    eventually("the receipt", async || {
+        world.get(&location).await.status == 200
+    })
+    .await;
     let receipt = world.get(&location).await.json();
     assert_eq!(receipt["vote_id"], vote_id);
     assert_eq!(receipt["poll"], "default");
@@ -89,8 +108,18 @@ async fn the_receipt_of_a_vote_says_when_it_was_counted() {
 #[tokio::test]
 async fn a_vote_that_is_not_counted_has_no_receipt() {
     let world = World::start().await;
-    for id in ["never-cast", "%00", "%ff", "a%2Fb", &"x".repeat(300), "' or 1=1 --"] {
+    for id in [
+        "never-cast",
+        "%00",
+        "%ff",
+        "a%2Fb",
+        &"x".repeat(300),
+        "' or 1=1 --",
+    ] {
         let detail = world.get(&format!("/api/votes/{id}")).await.problem(404);
-        assert!(detail.contains("not counted yet") && detail.contains("never cast"), "{detail}");
+        assert!(
+            detail.contains("not counted yet") && detail.contains("never cast"),
+            "{detail}"
+        );
     }
 }

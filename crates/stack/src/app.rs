@@ -34,7 +34,9 @@ pub enum Runtime {
 impl Runtime {
     /// The one that SPINVOTE_RUNTIME names; without it, the host.
     pub fn from_env() -> Result<Self> {
-        std::env::var("SPINVOTE_RUNTIME").map_or(Ok(Self::Host), |name| name.parse()).context("SPINVOTE_RUNTIME")
+        std::env::var("SPINVOTE_RUNTIME")
+            .map_or(Ok(Self::Host), |name| name.parse())
+            .context("SPINVOTE_RUNTIME")
     }
 
     /// `up` of the runtime.
@@ -42,7 +44,11 @@ impl Runtime {
         Ok(match self {
             Self::Host => {
                 let binary = checkout::target().join("debug/spinvote-host");
-                ensure!(binary.exists(), "{} is not built; run `cargo xtask build`", binary.display());
+                ensure!(
+                    binary.exists(),
+                    "{} is not built; run `cargo xtask build`",
+                    binary.display()
+                );
                 Command::new(binary)
             }
             Self::Spin => Command::new("spin"),
@@ -72,7 +78,11 @@ impl std::fmt::Display for Runtime {
 }
 
 /// The variables that lead the components to these stores.
-pub fn variables(redis: &Redis, postgres: &Postgres, secrets: &Secrets) -> BTreeMap<String, String> {
+pub fn variables(
+    redis: &Redis,
+    postgres: &Postgres,
+    secrets: &Secrets,
+) -> BTreeMap<String, String> {
     [
         ("redis_host", "127.0.0.1".to_owned()),
         ("redis_port", redis.port().to_string()),
@@ -86,7 +96,10 @@ pub fn variables(redis: &Redis, postgres: &Postgres, secrets: &Secrets) -> BTree
         ("postgres_reader_user", Role::Reader.name().to_owned()),
         ("postgres_reader_password", secrets.postgres_reader.clone()),
         ("postgres_consumer_user", Role::Consumer.name().to_owned()),
-        ("postgres_consumer_password", secrets.postgres_consumer.clone()),
+        (
+            "postgres_consumer_password",
+            secrets.postgres_consumer.clone(),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
@@ -119,7 +132,10 @@ pub struct App {
 impl App {
     /// One that does not run yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, process: None }
+        Self {
+            settings,
+            process: None,
+        }
     }
 
     /// Where it serves.
@@ -130,33 +146,67 @@ impl App {
     /// Starts it, and waits until it answers.
     pub async fn start(&mut self) -> Result<()> {
         let mut command = self.command()?;
-        let process = self.process.insert(Process::spawn(&mut command, Farewell::Terminate)?);
+        let process = self
+            .process
+            .insert(Process::spawn(&mut command, Farewell::Terminate)?);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.settings.port));
         let deadline = Instant::now() + PATIENCE;
         // Any answer will do: the components that run need not include `health`.
-        while http::get(address, "/health", Duration::from_secs(5)).await.is_err() {
+        while http::get(address, "/health", Duration::from_secs(5))
+            .await
+            .is_err()
+        {
             if let Some(status) = process.exited()? {
                 bail!("the runtime ended ({status})\n{}", self.output());
             }
-            ensure!(Instant::now() < deadline, "the runtime does not answer\n{}", self.output());
+            ensure!(
+                Instant::now() < deadline,
+                "the runtime does not answer\n{}",
+                self.output()
+            );
             sleep(POLL).await;
         }
         Ok(())
     }
 
     fn command(&self) -> Result<Command> {
-        let Settings { runtime, port, variables, components, log, state } = &self.settings;
+        let Settings {
+            runtime,
+            port,
+            variables,
+            components,
+            log,
+            state,
+        } = &self.settings;
         let mut command = runtime.command()?;
         command
             .current_dir(checkout::root())
-            .args(["up", "--from", "spin.toml", "--listen", &format!("127.0.0.1:{port}")])
+            .args([
+                "up",
+                "--from",
+                "spin.toml",
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+            ])
             .args(components.iter().flat_map(|id| ["--component-id", id]));
         if *runtime == Runtime::Spin {
-            command.arg("--state-dir").arg(state).arg("--log-dir").arg(state.join("logs"));
+            command
+                .arg("--state-dir")
+                .arg(state)
+                .arg("--log-dir")
+                .arg(state.join("logs"));
         }
-        command.envs(variables.iter().map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)));
+        command.envs(
+            variables
+                .iter()
+                .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)),
+        );
         if let Some(log) = log {
-            let log = OpenOptions::new().create(true).append(true).open(log).context("could not write the app's log")?;
+            let log = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(log)
+                .context("could not write the app's log")?;
             command.stdout(log.try_clone()?).stderr(log);
         }
         Ok(command)
@@ -164,7 +214,12 @@ impl App {
 
     /// All that it has printed, over all its starts; empty if that went to our own output.
     pub fn output(&self) -> String {
-        let bytes = self.settings.log.as_ref().and_then(|log| fs::read(log).ok()).unwrap_or_default();
+        let bytes = self
+            .settings
+            .log
+            .as_ref()
+            .and_then(|log| fs::read(log).ok())
+            .unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 

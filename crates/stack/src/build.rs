@@ -9,7 +9,11 @@ use crate::{checkout, manifest::Manifest};
 pub fn commands(manifest: &Manifest) -> Vec<Command> {
     // The packages of each cargo build that differs in nothing else; none for any other command.
     let mut plan: BTreeMap<(PathBuf, String), Vec<String>> = BTreeMap::new();
-    for build in manifest.components.values().filter_map(|component| component.build.as_ref()) {
+    for build in manifest
+        .components
+        .values()
+        .filter_map(|component| component.build.as_ref())
+    {
         let directory = checkout::root().join(build.workdir.clone().unwrap_or_default());
         let (command, package) = split_package(&build.command);
         let packages = plan.entry((directory, command)).or_default();
@@ -17,7 +21,10 @@ pub fn commands(manifest: &Manifest) -> Vec<Command> {
     }
     plan.into_iter()
         .map(|((directory, command), packages)| {
-            let packages: String = packages.iter().map(|package| format!(" --package {package}")).collect();
+            let packages: String = packages
+                .iter()
+                .map(|package| format!(" --package {package}"))
+                .collect();
             let mut shell = Command::new("sh");
             shell
                 .args(["-c", &format!("exec {command}{packages}")])
@@ -31,17 +38,26 @@ pub fn commands(manifest: &Manifest) -> Vec<Command> {
 
 /// The packages that are built for WebAssembly.
 pub fn packages(manifest: &Manifest) -> Vec<String> {
-    let builds = manifest.components.values().filter_map(|component| component.build.as_ref());
-    builds.filter_map(|build| split_package(&build.command).1).collect()
+    let builds = manifest
+        .components
+        .values()
+        .filter_map(|component| component.build.as_ref());
+    builds
+        .filter_map(|build| split_package(&build.command).1)
+        .collect()
 }
 
 /// Takes `--package NAME` out of a `cargo build`.
 fn split_package(command: &str) -> (String, Option<String>) {
     let words: Vec<_> = command.split_whitespace().collect();
-    match words.iter().position(|word| ["--package", "-p"].contains(word)) {
-        Some(at) if words.starts_with(&["cargo", "build"]) && at + 1 < words.len() => {
-            ([&words[..at], &words[at + 2..]].concat().join(" "), Some(words[at + 1].to_owned()))
-        }
+    match words
+        .iter()
+        .position(|word| ["--package", "-p"].contains(word))
+    {
+        Some(at) if words.starts_with(&["cargo", "build"]) && at + 1 < words.len() => (
+            [&words[..at], &words[at + 2..]].concat().join(" "),
+            Some(words[at + 1].to_owned()),
+        ),
         _ => (command.to_owned(), None),
     }
 }
@@ -52,7 +68,8 @@ mod tests {
 
     #[test]
     fn the_package_is_taken_out_of_a_cargo_build() {
-        let (command, package) = split_package("cargo build --release --package vote --target wasm32-wasip2");
+        let (command, package) =
+            split_package("cargo build --release --package vote --target wasm32-wasip2");
         assert_eq!(command, "cargo build --release --target wasm32-wasip2");
         assert_eq!(package.as_deref(), Some("vote"));
     }

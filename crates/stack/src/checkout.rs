@@ -13,6 +13,10 @@ pub fn root() -> &'static Path {
 pub fn target() -> PathBuf {
     std::env::current_exe()
         .ok()
-        .and_then(|exe| exe.ancestors().find(|dir| dir.join("CACHEDIR.TAG").exists()).map(Path::to_owned))
+        .and_then(|exe| {
+            exe.ancestors()
+                .find(|dir| dir.join("CACHEDIR.TAG").exists())
+                .map(Path::to_owned)
+        })
         .unwrap_or_else(|| root().join("target"))
 }

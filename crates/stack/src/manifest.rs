@@ -42,13 +42,17 @@ struct Variable {
 impl Manifest {
     /// Reads the manifest of this checkout.
     pub fn read() -> Result<Self> {
-        let text = fs::read_to_string(checkout::root().join("spin.toml")).context("could not read spin.toml")?;
+        let text = fs::read_to_string(checkout::root().join("spin.toml"))
+            .context("could not read spin.toml")?;
         toml::from_str(&text).context("spin.toml")
     }
 
     /// The default of an application variable.
     pub fn default(&self, variable: &str) -> Result<&str> {
-        let default = self.variables.get(variable).and_then(|variable| variable.default.as_deref());
+        let default = self
+            .variables
+            .get(variable)
+            .and_then(|variable| variable.default.as_deref());
         default.with_context(|| format!("spin.toml gives no default for {variable}"))
     }
 }

@@ -16,6 +16,10 @@ pub fn run(postgres: &Postgres, secrets: &Secrets) -> Result<String> {
         .env_remove("SPINVOTE_MIGRATIONS")
         .output()
         .context("could not run migrations/migrate.sh")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -17,8 +17,9 @@ use anyhow::{Context, Result};
 const RANGE: Range<u16> = 20_000..32_000;
 
 /// Each process walks the range from a place of its own, so that two rarely meet.
-static NEXT: LazyLock<AtomicU16> =
-    LazyLock::new(|| AtomicU16::new((RandomState::new().hash_one(std::process::id()) % RANGE.len() as u64) as u16));
+static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+    AtomicU16::new((RandomState::new().hash_one(std::process::id()) % RANGE.len() as u64) as u16)
+});
 
 /// Whether nobody listens there.
 pub fn is_free(port: u16) -> bool {

@@ -87,7 +87,12 @@ pub struct Postgres {
 impl Postgres {
     /// One that keeps its data in `directory/postgres`, or, if PostgreSQL cannot reach that, in a place
     /// that `directory/elsewhere` shows. Its log is in `directory`.
-    pub fn new(directory: &Path, port: u16, durability: Durability, secrets: &Secrets) -> Result<Self> {
+    pub fn new(
+        directory: &Path,
+        port: u16,
+        durability: Durability,
+        secrets: &Secrets,
+    ) -> Result<Self> {
         let account = Account::choose()?;
         let data = account.reachable(directory.to_owned())?.join("postgres");
         Ok(Self {
@@ -115,7 +120,12 @@ impl Postgres {
 
     /// A URL with a role's name and password.
     pub fn url(&self, role: Role) -> String {
-        format!("postgres://{}:{}@127.0.0.1:{}/{DATABASE}", role.name(), role.password(&self.secrets), self.port)
+        format!(
+            "postgres://{}:{}@127.0.0.1:{}/{DATABASE}",
+            role.name(),
+            role.password(&self.secrets),
+            self.port
+        )
     }
 
     /// A psql, or a script that runs psql, connected as a role by the environment.
@@ -150,42 +160,56 @@ impl Postgres {
         }
         let log = File::create(&self.log).context("could not write PostgreSQL's log")?;
         let mut command = self.account.command(self.binaries.program("postgres"));
-        command.arg("-D").arg(&self.data).args(["-p", &self.port.to_string()]);
+        command
+            .arg("-D")
+            .arg(&self.data)
+            .args(["-p", &self.port.to_string()]);
         for setting in self.settings() {
             command.args(["-c", setting]);
         }
         command.stdout(log.try_clone()?).stderr(log);
-        let process = self.process.insert(Process::spawn(&mut command, Farewell::Interrupt)?);
+        let process = self
+            .process
+            .insert(Process::spawn(&mut command, Farewell::Interrupt)?);
 
         let deadline = Instant::now() + PATIENCE;
         while !is_ready(&self.data, process.id()) {
             if let Some(status) = process.exited()? {
                 let said = fs::read_to_string(&self.log).unwrap_or_default();
-                bail!("PostgreSQL ended ({status}); its log, {}, says:\n{said}", self.log.display());
+                bail!(
+                    "PostgreSQL ended ({status}); its log, {}, says:\n{said}",
+                    self.log.display()
+                );
             }
-            ensure!(Instant::now() < deadline, "PostgreSQL does not get ready; see {}", self.log.display());
+            ensure!(
+                Instant::now() < deadline,
+                "PostgreSQL does not get ready; see {}",
+                self.log.display()
+            );
             sleep(POLL).await;
         }
         Ok(())
     }
 
-    fn settings(&self) -> impl Iterator<Item = &'static str> {
-        let always = [
+    fn settings(&self) -> Vec<&'static str> {
+        let mut settings = vec![
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
             // Each process of the runtime pools up to 64 connections a role.
             "max_connections=300",
         ];
-        let thrown_away = ["fsync=off", "full_page_writes=off", "shared_buffers=32MB"];
-        let extra: &[_] = if self.durability == Durability::ThrownAway { &thrown_away } else { &[] };
-        always.into_iter().chain(extra.iter().copied())
+        if self.durability == Durability::ThrownAway {
+            settings.extend(["fsync=off", "full_page_writes=off", "shared_buffers=32MB"]);
+        }
+        settings
     }
 
     /// Makes the data in a place aside, so that a half-made one is never taken for whole.
     fn initialise(&self) -> Result<()> {
         let unfinished = self.data.with_extension("new");
         if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).context("could not remove what an earlier start left")?;
+            fs::remove_dir_all(&unfinished)
+                .context("could not remove what an earlier start left")?;
         }
         self.account.make_directory(&unfinished)?;
         let data = unfinished.join("data");
@@ -194,7 +218,14 @@ impl Postgres {
         self.account.give(&password)?;
 
         let mut initdb = self.account.command(self.binaries.program("initdb"));
-        initdb.args(["--username", Role::Operator.name(), "--auth", "scram-sha-256", "--encoding", "UTF8"]);
+        initdb.args([
+            "--username",
+            Role::Operator.name(),
+            "--auth",
+            "scram-sha-256",
+            "--encoding",
+            "UTF8",
+        ]);
         // Identical everywhere, and text compares fastest.
         initdb.args(["--locale", "C"]);
         if self.durability == Durability::ThrownAway {
@@ -205,7 +236,12 @@ impl Postgres {
         let statement = unfinished.join("statement");
         fs::write(&statement, format!("create database {DATABASE}\n"))?;
         let mut single = self.account.command(self.binaries.program("postgres"));
-        single.arg("--single").arg("-D").arg(&data).arg("postgres").stdin(File::open(&statement)?);
+        single
+            .arg("--single")
+            .arg("-D")
+            .arg(&data)
+            .arg("postgres")
+            .stdin(File::open(&statement)?);
         run(&mut single).context("create database")?;
 
         let _ = fs::remove_dir_all(&self.data);
@@ -221,13 +257,20 @@ impl Postgres {
         let Some(pid) = first_line(&file).and_then(|line| Pid::from_raw(line.parse().ok()?)) else {
             return Ok(());
         };
-        let command = Command::new("ps").args(["-o", "args=", "-p", &pid.as_raw_pid().to_string()]).output();
-        let command = command.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let command = Command::new("ps")
+            .args(["-o", "args=", "-p", &pid.as_raw_pid().to_string()])
+            .output();
+        let command = command
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default();
         if command.contains(&*self.data.to_string_lossy()) {
             kill_process(pid, Signal::INT).context("could not stop an earlier PostgreSQL")?;
             let deadline = Instant::now() + PATIENCE;
             while file.exists() {
-                ensure!(Instant::now() < deadline, "an earlier PostgreSQL (process {pid:?}) does not end");
+                ensure!(
+                    Instant::now() < deadline,
+                    "an earlier PostgreSQL (process {pid:?}) does not end"
+                );
                 sleep(POLL).await;
             }
         } else {
@@ -243,7 +286,9 @@ impl Postgres {
 
     /// Hangs it, with all its connections: nothing is answered, new connections included.
     pub fn pause(&mut self) -> Result<()> {
-        let Some(process) = &self.process else { return Ok(()) };
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
         process.pause(); // first, so that it starts no backend that we would miss
         for backend in children(process.id())? {
             let _ = kill_process(backend, Signal::STOP);
@@ -284,11 +329,18 @@ fn is_ready(data: &Path, pid: u32) -> bool {
 }
 
 fn first_line(file: &Path) -> Option<String> {
-    fs::read_to_string(file).ok()?.lines().next().map(str::to_owned)
+    fs::read_to_string(file)
+        .ok()?
+        .lines()
+        .next()
+        .map(str::to_owned)
 }
 
 fn children(parent: u32) -> Result<Vec<Pid>> {
-    let output = Command::new("ps").args(["-A", "-o", "ppid=,pid="]).output().context("ps")?;
+    let output = Command::new("ps")
+        .args(["-A", "-o", "ppid=,pid="])
+        .output()
+        .context("ps")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(text
         .lines()
@@ -300,7 +352,9 @@ fn children(parent: u32) -> Result<Vec<Pid>> {
 
 /// Runs a command quietly; its output is the error if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("could not start {}", command.get_program().display()))?;
+    let output = command
+        .output()
+        .with_context(|| format!("could not start {}", command.get_program().display()))?;
     ensure!(
         output.status.success(),
         "{}\n{}{}",

@@ -63,7 +63,12 @@ impl Process {
             .with_context(|| format!("could not start {}", command.get_program().display()))?;
         let group = Pid::from_child(&child);
         guard::watch(group, farewell.name());
-        Ok(Self { child, group, farewell, ended: None })
+        Ok(Self {
+            child,
+            group,
+            farewell,
+            ended: None,
+        })
     }
 
     /// The process's number, which is its group's too.
@@ -74,7 +79,10 @@ impl Process {
     /// How it ended, if it has. Does not wait.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none()
-            && let Some(status) = self.child.try_wait().context("could not look after a child")?
+            && let Some(status) = self
+                .child
+                .try_wait()
+                .context("could not look after a child")?
         {
             // What it started ends with it.
             self.signal(Signal::KILL);

@@ -59,19 +59,35 @@ impl User {
 /// The server program: Redis or its sister Valkey, which some distributions have in its place.
 pub fn find() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<_> =
-        std::env::split_paths(&path).chain(["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from)).collect();
+    let directories: Vec<_> = std::env::split_paths(&path)
+        .chain(["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from))
+        .collect();
     let binary = ["redis-server", "valkey-server"]
         .iter()
-        .flat_map(|name| directories.iter().map(move |directory| directory.join(name)))
+        .flat_map(|name| {
+            directories
+                .iter()
+                .map(move |directory| directory.join(name))
+        })
         .find(|file| file.is_file())
         .context("redis-server is not installed")?;
 
     // "Redis server v=7.0.15 sha=…"
-    let said = Command::new(&binary).arg("--version").output().context("redis-server --version")?.stdout;
+    let said = Command::new(&binary)
+        .arg("--version")
+        .output()
+        .context("redis-server --version")?
+        .stdout;
     let said = String::from_utf8_lossy(&said).into_owned();
-    let major = said.split_once("v=").and_then(|(_, rest)| rest.split('.').next()?.parse::<u32>().ok());
-    ensure!(major >= Some(OLDEST), "Redis {OLDEST} or later is needed; {} is {}", binary.display(), said.trim());
+    let major = said
+        .split_once("v=")
+        .and_then(|(_, rest)| rest.split('.').next()?.parse::<u32>().ok());
+    ensure!(
+        major >= Some(OLDEST),
+        "Redis {OLDEST} or later is needed; {} is {}",
+        binary.display(),
+        said.trim()
+    );
     Ok(binary)
 }
 
@@ -106,14 +122,21 @@ impl Redis {
 
     /// A URL with a user's name and password.
     pub fn url(&self, user: User) -> String {
-        format!("redis://{}:{}@127.0.0.1:{}", user.name(), user.password(&self.secrets), self.port)
+        format!(
+            "redis://{}:{}@127.0.0.1:{}",
+            user.name(),
+            user.password(&self.secrets),
+            self.port
+        )
     }
 
     /// Starts it, with the data that it has, and waits until it serves.
     pub async fn start(&mut self) -> Result<()> {
-        fs::create_dir_all(&self.directory).with_context(|| format!("could not make {}", self.directory.display()))?;
+        fs::create_dir_all(&self.directory)
+            .with_context(|| format!("could not make {}", self.directory.display()))?;
         let users = self.directory.join("users.acl");
-        crate::secrets::write_private(&users, &self.users()?).context("could not write Redis' users")?;
+        crate::secrets::write_private(&users, &self.users()?)
+            .context("could not write Redis' users")?;
         let log_file = self.directory.join("redis.log");
         let log = File::create(&log_file).context("could not write Redis' log")?;
         let mut command = Command::new(&self.binary);
@@ -126,17 +149,30 @@ impl Redis {
             .arg(&users)
             .stdout(log.try_clone()?)
             .stderr(log);
-        let process = self.process.insert(Process::spawn(&mut command, Farewell::Terminate)?);
+        let process = self
+            .process
+            .insert(Process::spawn(&mut command, Farewell::Terminate)?);
 
         let deadline = Instant::now() + PATIENCE;
-        let ask = format!("AUTH {} {}\r\nPING\r\n", User::Operator.name(), self.secrets.redis_operator);
+        let ask = format!(
+            "AUTH {} {}\r\nPING\r\n",
+            User::Operator.name(),
+            self.secrets.redis_operator
+        );
         // Until the data is loaded, PING is answered with -LOADING.
         while ask_redis(self.port, &ask, 2).await.ok().as_deref() != Some("+PONG") {
             if let Some(status) = process.exited()? {
                 let said = fs::read_to_string(&log_file).unwrap_or_default();
-                bail!("Redis ended ({status}); its log, {}, says:\n{said}", log_file.display());
+                bail!(
+                    "Redis ended ({status}); its log, {}, says:\n{said}",
+                    log_file.display()
+                );
             }
-            ensure!(Instant::now() < deadline, "Redis does not answer; see {}", log_file.display());
+            ensure!(
+                Instant::now() < deadline,
+                "Redis does not answer; see {}",
+                log_file.display()
+            );
             sleep(POLL).await;
         }
         Ok(())
@@ -152,16 +188,32 @@ impl Redis {
             .env("SPINVOTE_OPERATOR_PASSWORD", &self.secrets.redis_operator)
             .output()
             .context("could not run redis/users.sh")?;
-        ensure!(output.status.success(), "redis/users.sh: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "redis/users.sh: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).context("redis/users.sh")
     }
 
     /// How many listen to a channel.
     pub async fn subscribers(&self, channel: &str) -> Result<usize> {
-        let operator = format!("AUTH {} {}", User::Operator.name(), self.secrets.redis_operator);
+        let operator = format!(
+            "AUTH {} {}",
+            User::Operator.name(),
+            self.secrets.redis_operator
+        );
         // +OK, *2, $<length>, <channel>, :<subscribers>
-        let reply = ask_redis(self.port, &format!("{operator}\r\nPUBSUB NUMSUB {channel}\r\n"), 5).await?;
-        reply.strip_prefix(':').and_then(|count| count.parse().ok()).with_context(|| format!("not a count: {reply}"))
+        let reply = ask_redis(
+            self.port,
+            &format!("{operator}\r\nPUBSUB NUMSUB {channel}\r\n"),
+            5,
+        )
+        .await?;
+        reply
+            .strip_prefix(':')
+            .and_then(|count| count.parse().ok())
+            .with_context(|| format!("not a count: {reply}"))
     }
 
     /// How it ended, if it has by itself; `None` also while it is stopped.

@@ -66,8 +66,14 @@ impl Secrets {
     }
 
     fn render(&self) -> String {
-        let Self { redis_api, redis_consumer, redis_operator, postgres_operator, postgres_reader, postgres_consumer } =
-            self;
+        let Self {
+            redis_api,
+            redis_consumer,
+            redis_operator,
+            postgres_operator,
+            postgres_reader,
+            postgres_consumer,
+        } = self;
         format!(
             "redis_api={redis_api}\n\
              redis_consumer={redis_consumer}\n\
@@ -81,7 +87,9 @@ impl Secrets {
 
 fn password() -> Result<String> {
     let mut bytes = [0; 20];
-    File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)).context("no random numbers")?;
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .context("no random numbers")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -30,6 +30,7 @@ pub struct StackBuilder {
     variables: BTreeMap<String, String>,
     without: Vec<String>,
     only: Vec<String>,
+    without_app: bool,
 }
 
 impl StackBuilder {
@@ -48,6 +49,12 @@ impl StackBuilder {
     /// Runs all components but this one.
     pub fn without_component(mut self, id: &str) -> Self {
         self.without.push(id.to_owned());
+        self
+    }
+
+    /// Starts the stores only; [`Stack::start_app`] may follow.
+    pub fn without_app(mut self) -> Self {
+        self.without_app = true;
         self
     }
 
@@ -98,8 +105,18 @@ impl Stack {
             Some(stream) => stream.clone(),
             None => manifest.default("stream")?.to_owned(),
         };
-        let mut redis = Redis::new(&directory.path.join("redis"), ports::free()?, &stream, &secrets)?;
-        let mut postgres = Postgres::new(&directory.path, ports::free()?, Durability::ThrownAway, &secrets)?;
+        let mut redis = Redis::new(
+            &directory.path.join("redis"),
+            ports::free()?,
+            &stream,
+            &secrets,
+        )?;
+        let mut postgres = Postgres::new(
+            &directory.path,
+            ports::free()?,
+            Durability::ThrownAway,
+            &secrets,
+        )?;
         tokio::try_join!(redis.start(), postgres.start())?;
 
         let mut variables = app::variables(&redis, &postgres, &secrets);
@@ -113,8 +130,18 @@ impl Stack {
             state: directory.path.join("app"),
         };
         let app = App::new(settings.clone());
-        let mut stack = Self { app, redis, postgres, directory, manifest, secrets, settings };
-        stack.start_app().await?;
+        let mut stack = Self {
+            app,
+            redis,
+            postgres,
+            directory,
+            manifest,
+            secrets,
+            settings,
+        };
+        if !choice.without_app {
+            stack.start_app().await?;
+        }
         Ok(stack)
     }
 
@@ -134,21 +161,34 @@ impl Stack {
         let channel = format!("{}:doorbell", self.stream()?);
         let deadline = Instant::now() + Duration::from_secs(30);
         while self.redis.subscribers(&channel).await? == 0 {
-            ensure!(Instant::now() < deadline, "nobody hears the doorbell\n{}", self.app.output());
+            ensure!(
+                Instant::now() < deadline,
+                "nobody hears the doorbell\n{}",
+                self.app.output()
+            );
             sleep(POLL).await;
         }
         Ok(())
     }
 
     fn stream(&self) -> Result<&str> {
-        self.settings.variables.get("stream").map_or_else(|| self.manifest.default("stream"), |stream| Ok(stream))
+        self.settings
+            .variables
+            .get("stream")
+            .map_or_else(|| self.manifest.default("stream"), |stream| Ok(stream))
     }
 
     /// Another app on the same Redis and PostgreSQL, like one more replica. It does not run yet. It
     /// writes to the same log, and ends when it is dropped.
     pub fn another_app(&self, change: impl FnOnce(&mut Settings)) -> Result<App> {
-        let mut settings = Settings { port: ports::free()?, ..self.settings.clone() };
-        settings.state.as_mut_os_string().push(settings.port.to_string());
+        let mut settings = Settings {
+            port: ports::free()?,
+            ..self.settings.clone()
+        };
+        settings
+            .state
+            .as_mut_os_string()
+            .push(settings.port.to_string());
         change(&mut settings);
         Ok(App::new(settings))
     }
@@ -191,7 +231,10 @@ impl Drop for Stack {
         if std::thread::panicking() {
             let output = self.app.output();
             let lines: Vec<_> = output.lines().collect();
-            eprintln!("--- the app's last lines ---\n{}\n---", lines[lines.len().saturating_sub(40)..].join("\n"));
+            eprintln!(
+                "--- the app's last lines ---\n{}\n---",
+                lines[lines.len().saturating_sub(40)..].join("\n")
+            );
         }
     }
 }
@@ -199,13 +242,23 @@ impl Drop for Stack {
 /// The ids of the components to run; empty means all.
 fn select(manifest: &Manifest, only: Vec<String>, without: &[String]) -> Result<Vec<String>> {
     for id in only.iter().chain(without) {
-        ensure!(manifest.components.contains_key(id), "spin.toml has no component {id:?}");
+        ensure!(
+            manifest.components.contains_key(id),
+            "spin.toml has no component {id:?}"
+        );
     }
     if only.is_empty() && without.is_empty() {
         return Ok(Vec::new());
     }
-    let chosen = if only.is_empty() { manifest.components.keys().cloned().collect() } else { only };
-    Ok(chosen.into_iter().filter(|id| !without.contains(id)).collect())
+    let chosen = if only.is_empty() {
+        manifest.components.keys().cloned().collect()
+    } else {
+        only
+    };
+    Ok(chosen
+        .into_iter()
+        .filter(|id| !without.contains(id))
+        .collect())
 }
 
 /// A test's directory. A lock in it says that its owner lives: what owners that were killed left is
@@ -230,9 +283,13 @@ impl Directory {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = runs.join(format!("{}-{number}", std::process::id()));
         fs::create_dir(&path).context("could not make a test's directory")?;
-        let alive = File::create(path.join("alive")).context("could not make a test's directory")?;
+        let alive =
+            File::create(path.join("alive")).context("could not make a test's directory")?;
         alive.lock().context("could not lock a test's directory")?;
-        let directory = Self { path, _alive: alive };
+        let directory = Self {
+            path,
+            _alive: alive,
+        };
         drop(lock);
 
         template.copy_to(&directory.path)?;
@@ -257,7 +314,8 @@ impl Drop for Directory {
 /// Removes what dead owners left. What cannot be removed now may be later.
 fn sweep(runs: &Path) {
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
-        let dead = File::open(entry.path().join("alive")).is_ok_and(|alive| alive.try_lock().is_ok());
+        let dead =
+            File::open(entry.path().join("alive")).is_ok_and(|alive| alive.try_lock().is_ok());
         if dead {
             let _ = fs::remove_dir_all(entry.path());
         }

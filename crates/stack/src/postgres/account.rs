@@ -36,7 +36,10 @@ impl Account {
             return Ok(Self::Ourselves);
         }
         // postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash
-        let output = Command::new("getent").args(["passwd", "postgres"]).output().context("getent passwd postgres")?;
+        let output = Command::new("getent")
+            .args(["passwd", "postgres"])
+            .output()
+            .context("getent passwd postgres")?;
         let line = String::from_utf8_lossy(&output.stdout).into_owned();
         let fields: Vec<_> = line.trim().split(':').collect();
         match fields[..] {
@@ -45,7 +48,9 @@ impl Account {
                 gid: gid.parse().context("the gid of postgres")?,
                 home: home.into(),
             }),
-            _ => anyhow::bail!("PostgreSQL does not run as root, and there is no OS user `postgres` to run it as"),
+            _ => anyhow::bail!(
+                "PostgreSQL does not run as root, and there is no OS user `postgres` to run it as"
+            ),
         }
     }
 
@@ -79,11 +84,19 @@ impl Account {
     /// for it. A checkout in /root is out of reach of everybody but root.
     pub fn reachable(&self, directory: PathBuf) -> Result<PathBuf> {
         let make = |directory: &Path| {
-            fs::create_dir_all(directory).with_context(|| format!("could not make {}", directory.display()))
+            fs::create_dir_all(directory)
+                .with_context(|| format!("could not make {}", directory.display()))
         };
         make(&directory)?;
-        let Self::Postgres { home, .. } = self else { return Ok(directory) };
-        let reaches = self.command("test").arg("-x").arg(&directory).status().context("test -x")?;
+        let Self::Postgres { home, .. } = self else {
+            return Ok(directory);
+        };
+        let reaches = self
+            .command("test")
+            .arg("-x")
+            .arg(&directory)
+            .status()
+            .context("test -x")?;
         if reaches.success() {
             return Ok(directory);
         }
@@ -96,7 +109,8 @@ impl Account {
             ensure!(!link.exists(), "{} is in the way", link.display());
             let _ = fs::remove_dir_all(&instead);
             make(&instead)?;
-            symlink(&instead, &link).with_context(|| format!("could not make {}", link.display()))?;
+            symlink(&instead, &link)
+                .with_context(|| format!("could not make {}", link.display()))?;
         }
         Ok(instead)
     }

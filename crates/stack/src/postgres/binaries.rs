@@ -23,8 +23,17 @@ pub struct Binaries {
 impl Binaries {
     /// The newest that is installed; for data that is there already, the version that wrote it.
     pub fn find(data: Option<&Path>) -> Result<Self> {
-        let wanted = data.and_then(|data| fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse::<u32>().ok());
-        let mut found: Vec<_> = candidates().iter().filter_map(|directory| Self::inspect(directory)).collect();
+        let wanted = data.and_then(|data| {
+            fs::read_to_string(data.join("PG_VERSION"))
+                .ok()?
+                .trim()
+                .parse::<u32>()
+                .ok()
+        });
+        let mut found: Vec<_> = candidates()
+            .iter()
+            .filter_map(|directory| Self::inspect(directory))
+            .collect();
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         match wanted {
             Some(wanted) => found.into_iter().find(|binaries| binaries.major == wanted).with_context(|| {
@@ -46,15 +55,31 @@ impl Binaries {
     }
 
     fn inspect(directory: &Path) -> Option<Self> {
-        if !["postgres", "initdb", "psql"].iter().all(|name| directory.join(name).is_file()) {
+        if !["postgres", "initdb", "psql"]
+            .iter()
+            .all(|name| directory.join(name).is_file())
+        {
             return None;
         }
         // "postgres (PostgreSQL) 15.18 (Debian …)"
-        let said = Command::new(directory.join("postgres")).arg("--version").output().ok()?.stdout;
+        let said = Command::new(directory.join("postgres"))
+            .arg("--version")
+            .output()
+            .ok()?
+            .stdout;
         let said = String::from_utf8_lossy(&said).into_owned();
-        let major = said.split_whitespace().nth(2)?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+        let major = said
+            .split_whitespace()
+            .nth(2)?
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()?;
         // A link on PATH may lead to programs that find their files only from home.
-        Some(Self { directory: directory.to_owned(), major })
+        Some(Self {
+            directory: directory.to_owned(),
+            major,
+        })
     }
 }
 
@@ -66,16 +91,20 @@ fn candidates() -> Vec<PathBuf> {
         ("/opt/homebrew/opt", "postgresql@", "bin"),
         ("/usr/local/opt", "postgresql@", "bin"),
     ]
-    .iter()
+    .into_iter()
     .flat_map(|(parent, prefix, bin)| {
         let entries = fs::read_dir(parent).into_iter().flatten().flatten();
         entries
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
-            .map(|entry| entry.path().join(bin))
+            .filter(move |entry| entry.file_name().to_string_lossy().starts_with(prefix))
+            .map(move |entry| entry.path().join(bin))
     })
     .collect();
     let configured = Command::new("pg_config").arg("--bindir").output().ok();
-    directories.extend(configured.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())));
-    directories.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    directories.extend(
+        configured.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())),
+    );
+    directories.extend(std::env::split_paths(
+        &std::env::var_os("PATH").unwrap_or_default(),
+    ));
     directories
 }

@@ -26,13 +26,19 @@ impl Template {
         if !directory.exists() {
             for entry in fs::read_dir(workshop)?.flatten() {
                 if entry.file_name().to_string_lossy().starts_with("template-") {
-                    fs::remove_dir_all(entry.path()).context("could not remove an outdated template")?;
+                    fs::remove_dir_all(entry.path())
+                        .context("could not remove an outdated template")?;
                 }
             }
             let unfinished = directory.with_extension("new");
             fs::create_dir_all(&unfinished).context("could not make a template database")?;
             let secrets = Secrets::kept_in(&unfinished.join("secrets"))?;
-            let mut postgres = Postgres::new(&unfinished, ports::free()?, Durability::ThrownAway, &secrets)?;
+            let mut postgres = Postgres::new(
+                &unfinished,
+                ports::free()?,
+                Durability::ThrownAway,
+                &secrets,
+            )?;
             postgres.start().await?;
             migrate::run(&postgres, &secrets).context("could not migrate the template database")?;
             postgres.stop();
@@ -48,8 +54,11 @@ impl Template {
 
     /// Copies it to where [`Postgres::new`] looks for the data of `directory`.
     pub(crate) fn copy_to(&self, directory: &Path) -> Result<()> {
-        run(Command::new("cp").arg("-a").arg(self.directory.join("postgres")).arg(directory.join("postgres")))
-            .context("could not copy the template database")
+        run(Command::new("cp")
+            .arg("-a")
+            .arg(self.directory.join("postgres"))
+            .arg(directory.join("postgres")))
+        .context("could not copy the template database")
     }
 }
 
@@ -57,7 +66,11 @@ impl Template {
 fn fingerprint() -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     let migrations = checkout::root().join("migrations");
-    let mut files: Vec<_> = fs::read_dir(&migrations).context("no migrations")?.flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> = fs::read_dir(&migrations)
+        .context("no migrations")?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     files.sort();
     for file in files.iter().filter(|file| file.is_file()) {
         file.hash(&mut hasher);
@@ -76,7 +89,8 @@ pub(crate) fn workshop() -> Result<PathBuf> {
 
 /// Held while the workshop is changed, by one process at a time. Blocks.
 pub(crate) fn lock(workshop: &Path) -> Result<File> {
-    let file = File::create(workshop.join("lock")).context("could not lock the target directory")?;
+    let file =
+        File::create(workshop.join("lock")).context("could not lock the target directory")?;
     file.lock().context("could not lock the target directory")?;
     Ok(file)
 }
