@@ -239,10 +239,9 @@ async fn a_recount_finds_and_repairs_a_tally_that_is_wrong() {
     }
     world.settles_at(1, 2).await;
     let recount = async |arguments: &[&str]| {
-        let mut command = tokio::process::Command::new(env!("CARGO"));
-        command
-            .args(["run", "--quiet", "--package", "xtask", "--", "recount"])
-            .args(arguments);
+        let xtask = stack::checkout::target().join("debug/xtask");
+        let mut command = tokio::process::Command::new(xtask);
+        command.arg("recount").args(arguments);
         command.env("DATABASE_URL", world.stack.database_url(Role::Operator));
         command.output().await.unwrap()
     };
