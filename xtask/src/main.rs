@@ -1,1 +1,75 @@
-fn main() {}
+//! `cargo xtask …`: what one does with this checkout. Each command has a file of its own.
+
+mod build;
+mod instance;
+mod prerequisites;
+mod recount;
+mod step;
+mod supervise;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Runs, builds and tests Spinvote"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up what is missing, and run Spinvote with a Redis and a PostgreSQL of its own, until Ctrl-C
+    Up(up::Options),
+    /// Build the components and the local runtime
+    Build,
+    /// Print the addresses of the running instance, for `eval "$(cargo xtask env)"`
+    Env,
+    /// Hold the tallies against the audit log; exit with 1 if they disagree
+    ///
+    /// Asks the database of DATABASE_URL if that is set, else the running instance.
+    Recount {
+        /// Set the tallies that differ to what the audit log says
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Check the format, lint, and run all tests
+    Test {
+        /// Run only the end-to-end tests whose names contain one of these
+        filters: Vec<String>,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(options) => up::up(options).await?,
+        Command::Build => {
+            prerequisites::wasm_target().await?;
+            build::components().await?;
+            build::host().await?;
+        }
+        Command::Env => print!("{}", instance::addresses()?),
+        Command::Recount { repair } => return recount::recount(repair),
+        Command::Test { filters } => test::test(&filters).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

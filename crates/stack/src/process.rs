@@ -142,3 +142,8 @@ impl Drop for Process {
         self.stop();
     }
 }
+
+/// Whether we may do anything on this machine.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

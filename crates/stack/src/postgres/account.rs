@@ -32,7 +32,7 @@ pub enum Account {
 impl Account {
     /// The one that fits who we are.
     pub fn choose() -> Result<Self> {
-        if !rustix::process::geteuid().is_root() {
+        if !crate::process::is_root() {
             return Ok(Self::Ourselves);
         }
         // postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash

@@ -1,0 +1,35 @@
+//! Builds what runs.
+
+use std::process::Command;
+
+use anyhow::Result;
+use stack::{build, manifest::Manifest};
+
+use crate::step::step;
+
+/// All components of spin.toml.
+pub async fn components() -> Result<()> {
+    step("Build the components", async |step| {
+        for command in build::commands(&Manifest::read()?) {
+            step.run(command).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The local runtime. It is selected as one of the default members, not by `--package`: so cargo
+/// settles on the same features of all dependencies as for the tests, and builds them once.
+pub async fn host() -> Result<()> {
+    step("Build the local runtime", async |step| {
+        step.run(cargo(&["build", "--bin", "spinvote-host"])).await
+    })
+    .await
+}
+
+/// Cargo, at the root of the checkout.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(stack::checkout::root()).args(arguments);
+    command
+}

@@ -1,0 +1,178 @@
+//! `cargo xtask up`: from a fresh checkout to a service that answers, and on until Ctrl-C.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use stack::{
+    App, Postgres, Redis, Runtime, Secrets,
+    app::{self, Settings},
+    manifest::Manifest,
+    migrate, ports,
+    postgres::Durability,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{build, instance::Instance, prerequisites, step::step, supervise};
+
+/// The first Spin that has WASI 0.3, which the components are made for; its previews have it too.
+const OLDEST_SPIN: (u32, u32) = (4, 1);
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// The port of 127.0.0.1 to serve on
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// The port of 127.0.0.1 for Redis
+    #[arg(long, default_value_t = 6390)]
+    redis_port: u16,
+    /// The port of 127.0.0.1 for PostgreSQL
+    #[arg(long, default_value_t = 5490)]
+    postgres_port: u16,
+    /// What runs the components: `spin`, the Spin CLI, or `host`, this checkout's own. Without it: Spin
+    /// 4.1 or later if that is on PATH, else the host
+    #[arg(long)]
+    runtime: Option<Runtime>,
+}
+
+pub async fn up(options: Options) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    // What runs is dropped with `run`, the last started first, and so stops in order.
+    tokio::select! {
+        result = run(options) => result,
+        _ = interrupt.recv() => stopped(),
+        _ = terminate.recv() => stopped(),
+        _ = hangup.recv() => stopped(),
+    }
+}
+
+fn stopped() -> Result<()> {
+    eprintln!("\nStopping; the data stays in .spinvote");
+    Ok(())
+}
+
+async fn run(options: Options) -> Result<()> {
+    let instance = Instance::lock()?;
+    options.check_ports()?;
+    let runtime = options.runtime.unwrap_or_else(choose_runtime);
+
+    prerequisites::wasm_target().await?;
+    prerequisites::stores().await?;
+    build::components().await?;
+    if runtime == Runtime::Host {
+        build::host().await?;
+    }
+
+    let directory = instance.directory();
+    let secrets = Secrets::kept_in(&directory.join("secrets"))?;
+    let stream = Manifest::read()?.default("stream")?.to_owned();
+    let mut redis = Redis::new(
+        &directory.join("redis"),
+        options.redis_port,
+        &stream,
+        &secrets,
+    )?;
+    step(
+        format!("Start Redis on port {}", redis.port()),
+        async |_| redis.start().await,
+    )
+    .await?;
+    let mut postgres = Postgres::new(directory, options.postgres_port, Durability::Kept, &secrets)?;
+    step(
+        format!("Start PostgreSQL on port {}", postgres.port()),
+        async |_| postgres.start().await,
+    )
+    .await?;
+    step("Migrate the database", async |_| {
+        migrate::run(&postgres, &secrets)
+    })
+    .await?;
+    let mut app = App::new(Settings {
+        runtime,
+        port: options.port,
+        variables: app::variables(&redis, &postgres, &secrets),
+        components: Vec::new(),
+        log: None,
+        state: directory.join("spin"),
+    });
+    step(format!("Start the runtime, {runtime}"), async |_| {
+        app.start().await
+    })
+    .await?;
+
+    let url = format!("http://{}", app.address());
+    instance.publish(&url, &redis, &postgres)?;
+    welcome(&url);
+    let address = app.address();
+    tokio::join!(
+        supervise::supervise(&mut redis, &mut postgres, &mut app),
+        supervise::sweep(address)
+    );
+    Ok(())
+}
+
+impl Options {
+    /// Before anything is started.
+    fn check_ports(&self) -> Result<()> {
+        let all = [
+            ("--port", self.port),
+            ("--redis-port", self.redis_port),
+            ("--postgres-port", self.postgres_port),
+        ];
+        for (flag, port) in all {
+            ensure!(
+                ports::is_free(port),
+                "port {port} is taken; choose another with {flag}"
+            );
+            let users = all.iter().filter(|(_, other)| *other == port).count();
+            ensure!(users == 1, "{flag} {port} is given twice");
+        }
+        Ok(())
+    }
+}
+
+fn choose_runtime() -> Runtime {
+    if spin_version() >= Some(OLDEST_SPIN) {
+        Runtime::Spin
+    } else {
+        Runtime::Host
+    }
+}
+
+/// Of the Spin CLI on PATH.
+fn spin_version() -> Option<(u32, u32)> {
+    let output = Command::new("spin").arg("--version").output().ok()?;
+    parse_spin_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// "spin 4.1.0-pre0 (1a2b3c4 2026-08-01)"
+fn parse_spin_version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn welcome(url: &str) {
+    println!(
+        "\n\
+         The page    {url}\n\
+         Vote        curl -d '{{\"option\":\"cats\"}}' {url}/api/vote\n\
+         Count       curl {url}/api/results\n\
+         Look inside eval \"$(cargo xtask env)\"; redis-cli -u \"$REDIS_URL\"; psql \"$DATABASE_URL\"\n\
+         Stop        Ctrl-C\n"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spin_is_chosen_from_its_first_preview_with_wasi_0_3_on() {
+        let version = |said| parse_spin_version(said);
+        assert!(version("spin 4.1.0-pre0 (1a2b3c4 2026-08-01)") >= Some(OLDEST_SPIN));
+        assert!(version("spin 5.0.1 (1a2b3c4 2026-08-01)") >= Some(OLDEST_SPIN));
+        assert!(version("spin 4.0.2 (1a2b3c4 2026-08-01)") < Some(OLDEST_SPIN));
+        assert!(version("something else") < Some(OLDEST_SPIN));
+    }
+}
