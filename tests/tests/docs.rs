@@ -1,0 +1,87 @@
+//! What the README says is so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::Command;
+
+use serde_json::Value;
+use spinvote_tests::{World, eventually};
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(stack::checkout::root().join(file)).unwrap()
+}
+
+#[test]
+fn the_readme_lists_every_variable_with_its_default() {
+    let readme = read("README.md");
+    let manifest: toml::Table = read("spin.toml").parse().unwrap();
+    for (name, variable) in manifest["variables"].as_table().unwrap() {
+        let shown = match variable["default"].as_str().unwrap() {
+            "" => "*(secret)*".to_owned(),
+            default => format!("`{default}`"),
+        };
+        let row = format!("| `{name}` | {shown} |");
+        assert!(readme.contains(&row), "the README has no row {row}");
+    }
+    let rows = readme
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("` | "))
+        .count();
+    let commands = readme
+        .lines()
+        .filter(|line| line.starts_with("| `cargo "))
+        .count();
+    assert_eq!(
+        rows - commands,
+        manifest["variables"].as_table().unwrap().len()
+    );
+}
+
+/// Each command of the README that asks the service, with what it prints.
+fn session(readme: &str) -> Vec<(String, String)> {
+    let mut session = Vec::new();
+    for block in readme.split("```console\n").skip(1) {
+        for exchange in block.split("```").next().unwrap().split("$ ").skip(1) {
+            let (command, printed) = exchange.split_once('\n').unwrap();
+            if command.starts_with("curl") && !printed.trim().is_empty() {
+                session.push((command.to_owned(), printed.trim().to_owned()));
+            }
+        }
+    }
+    session
+}
+
+/// JSON with what differs from one run to the next taken out.
+fn comparable(printed: &str) -> Value {
+    let mut value: Value =
+        serde_json::from_str(printed).unwrap_or_else(|_| panic!("not JSON: {printed}"));
+    for (name, value) in value.as_object_mut().unwrap() {
+        let random = name == "vote_id" && value.as_str().is_some_and(|id| id.len() == 36);
+        if random || ["stream_id", "counted_at", "last_updated"].contains(&name.as_str()) {
+            *value = Value::Null;
+        }
+    }
+    value
+}
+
+#[tokio::test]
+async fn the_session_in_the_readme_works_as_printed() {
+    let world = World::start().await;
+    let session = session(&read("README.md"));
+    assert!(session.len() >= 5, "{session:?}");
+    for (command, printed) in session {
+        let command = command.replace("http://127.0.0.1:3000", &world.stack.url());
+        let expected = comparable(&printed);
+        let mut seen = String::new();
+        // Whoever types it is slower than the consumer; we are not.
+        eventually(&format!("`{command}` prints {printed}"), async || {
+            let output = Command::new("sh")
+                .args(["-c", &format!("{command} --silent")])
+                .output()
+                .unwrap();
+            seen = String::from_utf8(output.stdout).unwrap();
+            comparable(&seen) == expected
+        })
+        .await;
+    }
+}
