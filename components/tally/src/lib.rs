@@ -3,7 +3,10 @@
 //! One wasm file, two components: `tally` is woken by the doorbell, `sweep` by whoever calls
 //! `GET /sweep`. Both do the same, [`Drain::count_batch`], until nothing is left or time is up.
 
-#![expect(unsafe_code, reason = "the expansion of `redis_subscriber` exports functions by hand")]
+#![expect(
+    unsafe_code,
+    reason = "the expansion of `redis_subscriber` exports functions by hand"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,7 @@ use rustix::process::Pid;
 /// One for this process. Absent if no shell could be started, which leaves us to our destructors.
 static GUARD: LazyLock<Option<Mutex<ChildStdin>>> = LazyLock::new(|| {
     let child = Command::new("sh")
-        .args(["-c", include_str!("guard.sh")])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guard.sh"))
         .current_dir("/")
         .process_group(0) // out of reach of the terminal's Ctrl-C
         .stdin(Stdio::piped())

@@ -37,7 +37,12 @@ pub async fn get(address: SocketAddr, path: &str, patience: Duration) -> Result<
 
 fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let status = head
+        .strip_prefix("HTTP/1.")?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
     Some(Answer {
         status,
         body: body.to_owned(),
