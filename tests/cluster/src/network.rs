@@ -55,7 +55,10 @@ impl Peer {
             .flatten()
             .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
             .collect();
-        let name = pod.name().rsplit_once('-').map_or(pod.name(), |(name, _)| name);
+        let name = pod
+            .name()
+            .rsplit_once('-')
+            .map_or(pod.name(), |(name, _)| name);
         Self::pod(name, pod.namespace(), &labels)
     }
 }
@@ -87,7 +90,10 @@ fn passes(
         .filter(|policy| {
             policy.namespace() == subject.namespace
                 && selects(&policy.0["spec"]["podSelector"], &subject.labels)
-                && policy.list("/spec/policyTypes").iter().any(|kind| kind == direction)
+                && policy
+                    .list("/spec/policyTypes")
+                    .iter()
+                    .any(|kind| kind == direction)
         })
         .peekable();
     selecting.peek().is_none()
@@ -116,7 +122,10 @@ fn is(peer: &Value, other: &Peer, own_namespace: &str) -> bool {
         Some(selector) => selects(selector, &other.namespace_labels),
         None => other.namespace == own_namespace,
     };
-    namespace && peer.get("podSelector").is_none_or(|selector| selects(selector, &other.labels))
+    namespace
+        && peer
+            .get("podSelector")
+            .is_none_or(|selector| selects(selector, &other.labels))
 }
 
 /// Whether a label selector selects these labels; an empty one does.
@@ -127,17 +136,22 @@ pub fn selects(selector: &Value, labels: &BTreeMap<String, String>) -> bool {
         .flatten()
         .all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str());
     equal
-        && list(selector, "/matchExpressions").iter().all(|expression| {
-            let key = expression["key"].as_str().unwrap_or_default();
-            let value = labels.get(key);
-            let is_listed =
-                || list(expression, "/values").iter().any(|listed| listed.as_str() == value.map(String::as_str));
-            match expression["operator"].as_str() {
-                Some("Exists") => value.is_some(),
-                Some("DoesNotExist") => value.is_none(),
-                Some("In") => value.is_some() && is_listed(),
-                Some("NotIn") => !is_listed(),
-                _ => false,
-            }
-        })
+        && list(selector, "/matchExpressions")
+            .iter()
+            .all(|expression| {
+                let key = expression["key"].as_str().unwrap_or_default();
+                let value = labels.get(key);
+                let is_listed = || {
+                    list(expression, "/values")
+                        .iter()
+                        .any(|listed| listed.as_str() == value.map(String::as_str))
+                };
+                match expression["operator"].as_str() {
+                    Some("Exists") => value.is_some(),
+                    Some("DoesNotExist") => value.is_none(),
+                    Some("In") => value.is_some() && is_listed(),
+                    Some("NotIn") => !is_listed(),
+                    _ => false,
+                }
+            })
 }

@@ -84,7 +84,9 @@ pub fn values_of<'a>(value: &'a Value, key: &str) -> Vec<&'a Value> {
 
 fn collect<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     match value {
-        Value::Array(elements) => elements.iter().for_each(|element| collect(element, key, found)),
+        Value::Array(elements) => elements
+            .iter()
+            .for_each(|element| collect(element, key, found)),
         Value::Object(fields) => {
             for (name, field) in fields {
                 if name == key {

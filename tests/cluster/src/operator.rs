@@ -75,7 +75,13 @@ fn deployment(app: &Object, executor: &Object) -> Object {
     } else {
         container["command"] = Value::Null;
         container["image"] = config["spinImage"].clone();
-        container["args"] = json!(["up", "--listen", "0.0.0.0:80", "-f", app.text("/spec/image")]);
+        container["args"] = json!([
+            "up",
+            "--listen",
+            "0.0.0.0:80",
+            "-f",
+            app.text("/spec/image")
+        ]);
     }
     pod["containers"] = json!([container]);
     let labels = json!({ NAME: name, &status: "ready" });

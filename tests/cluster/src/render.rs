@@ -19,8 +19,20 @@ pub const COMBINATIONS: [&[&str]; 7] = [
     &["gateway"],
     &["gateway", "autoscaling", "observability"],
     &["gateway", "autoscaling", "observability", "hardened"],
-    &["gateway", "autoscaling", "observability", "hardened", "cloudnative-pg"],
-    &["gateway", "autoscaling", "observability", "hardened", "external-data"],
+    &[
+        "gateway",
+        "autoscaling",
+        "observability",
+        "hardened",
+        "cloudnative-pg",
+    ],
+    &[
+        "gateway",
+        "autoscaling",
+        "observability",
+        "hardened",
+        "external-data",
+    ],
     &["ingress", "external-data", "spintainer"],
 ];
 

@@ -5,7 +5,6 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -16,13 +15,13 @@ use stack::{
     process::{Farewell, Process},
 };
 
-use crate::{output, tools::{self, Tools}};
+use crate::{
+    output,
+    tools::{self, Tools},
+};
 
 /// How long it may take to start, on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// One at a time: each takes half a gigabyte.
-static RUNNING: Mutex<()> = Mutex::new(());
 
 /// A running API server, which ends with this.
 pub struct Server {
@@ -31,7 +30,6 @@ pub struct Server {
     // Dropped in this order.
     _apiserver: Process,
     _etcd: Process,
-    _turn: MutexGuard<'static, ()>,
 }
 
 impl Server {
@@ -40,19 +38,29 @@ impl Server {
         let Some(tools) = Tools::find()? else {
             return Ok(None);
         };
-        let turn = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let client = ports::free()?;
-        let directory =
-            std::env::temp_dir().join(format!("spinvote-apiserver-{}-{client}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!(
+            "spinvote-apiserver-{}-{client}",
+            std::process::id()
+        ));
         fs::create_dir_all(&directory)?;
 
         let etcd = Process::spawn(
             Command::new(&tools.etcd)
                 .arg("--data-dir")
                 .arg(directory.join("etcd"))
-                .args(["--listen-client-urls", &format!("http://127.0.0.1:{client}")])
-                .args(["--advertise-client-urls", &format!("http://127.0.0.1:{client}")])
-                .args(["--listen-peer-urls", &format!("http://127.0.0.1:{}", ports::free()?)])
+                .args([
+                    "--listen-client-urls",
+                    &format!("http://127.0.0.1:{client}"),
+                ])
+                .args([
+                    "--advertise-client-urls",
+                    &format!("http://127.0.0.1:{client}"),
+                ])
+                .args([
+                    "--listen-peer-urls",
+                    &format!("http://127.0.0.1:{}", ports::free()?),
+                ])
                 .args(["--unsafe-no-fsync", "--log-level", "error"])
                 .stdout(Stdio::null())
                 .stderr(File::create(directory.join("etcd.log"))?),
@@ -61,13 +69,26 @@ impl Server {
 
         // Who signs service accounts' tokens matters to nobody here, but there must be a key.
         let key = directory.join("service-accounts.key");
-        output(Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048"))?;
-        fs::write(directory.join("tokens.csv"), "test,admin,admin,system:masters\n")?;
+        output(
+            Command::new("openssl")
+                .args(["genrsa", "-out"])
+                .arg(&key)
+                .arg("2048"),
+        )?;
+        fs::write(
+            directory.join("tokens.csv"),
+            "test,admin,admin,system:masters\n",
+        )?;
         let port = ports::free()?;
         let mut apiserver = Process::spawn(
             Command::new(&tools.apiserver)
                 .args(["--etcd-servers", &format!("http://127.0.0.1:{client}")])
-                .args(["--bind-address", "127.0.0.1", "--secure-port", &port.to_string()])
+                .args([
+                    "--bind-address",
+                    "127.0.0.1",
+                    "--secure-port",
+                    &port.to_string(),
+                ])
                 .arg("--cert-dir")
                 .arg(directory.join("certificates"))
                 .arg("--service-account-key-file")
@@ -77,7 +98,12 @@ impl Server {
                 .args(["--service-account-issuer", "https://kubernetes.default.svc"])
                 .arg("--token-auth-file")
                 .arg(directory.join("tokens.csv"))
-                .args(["--authorization-mode", "RBAC", "--service-cluster-ip-range", "10.96.0.0/16"])
+                .args([
+                    "--authorization-mode",
+                    "RBAC",
+                    "--service-cluster-ip-range",
+                    "10.96.0.0/16",
+                ])
                 .stdout(Stdio::null())
                 .stderr(File::create(directory.join("apiserver.log"))?),
             Farewell::Terminate,
@@ -93,10 +119,22 @@ impl Server {
         )?;
 
         let deadline = Instant::now() + PATIENCE;
-        while kubectl(&tools.kubectl, &directory).args(["get", "--raw", "/readyz"]).output().is_ok_and(|said| !said.status.success()) {
+        while kubectl(&tools.kubectl, &directory)
+            .args(["get", "--raw", "/readyz"])
+            .output()
+            .is_ok_and(|said| !said.status.success())
+        {
             let log = || fs::read_to_string(directory.join("apiserver.log")).unwrap_or_default();
-            ensure!(apiserver.exited()?.is_none(), "the API server ended:\n{}", log());
-            ensure!(Instant::now() < deadline, "the API server does not get ready:\n{}", log());
+            ensure!(
+                apiserver.exited()?.is_none(),
+                "the API server ended:\n{}",
+                log()
+            );
+            ensure!(
+                Instant::now() < deadline,
+                "the API server does not get ready:\n{}",
+                log()
+            );
             sleep(Duration::from_millis(100));
         }
         let server = Self {
@@ -104,14 +142,19 @@ impl Server {
             directory,
             _apiserver: apiserver,
             _etcd: etcd,
-            _turn: turn,
         };
         let mut create = server.kubectl(&["create"]);
         for file in tools::custom_resources()? {
             create.arg("-f").arg(file);
         }
         output(&mut create).context("the custom resources")?;
-        output(&mut server.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]))?;
+        output(&mut server.kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            "crd",
+            "--all",
+        ]))?;
         Ok(Some(server))
     }
 

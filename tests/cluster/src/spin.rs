@@ -94,7 +94,9 @@ impl Application {
                 let component = trigger.component.as_deref()?;
                 let route = trigger.route.as_ref()?.as_str()?;
                 let exactness = matches(route, path)?;
-                retained.contains(&component).then_some((exactness, component))
+                retained
+                    .contains(&component)
+                    .then_some((exactness, component))
             })
             .max()
             .map(|(_, component)| component)
@@ -102,10 +104,12 @@ impl Application {
 
     /// All routes that lead to components, with these.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.trigger
-            .http
-            .iter()
-            .filter_map(|trigger| Some((trigger.route.as_ref()?.as_str()?, trigger.component.as_deref()?)))
+        self.trigger.http.iter().filter_map(|trigger| {
+            Some((
+                trigger.route.as_ref()?.as_str()?,
+                trigger.component.as_deref()?,
+            ))
+        })
     }
 
     /// Whether messages of Redis wake it.
@@ -134,9 +138,16 @@ impl Application {
 
 /// How exactly a route matches a path: the number of its segments that are not wild.
 fn matches(route: &str, path: &str) -> Option<usize> {
-    let mut path = path.trim_matches('/').split('/').filter(|segment| !segment.is_empty());
+    let mut path = path
+        .trim_matches('/')
+        .split('/')
+        .filter(|segment| !segment.is_empty());
     let mut exactness = 0;
-    for segment in route.trim_matches('/').split('/').filter(|segment| !segment.is_empty()) {
+    for segment in route
+        .trim_matches('/')
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+    {
         if segment == "..." {
             return Some(exactness);
         }
@@ -161,7 +172,10 @@ mod tests {
     #[test]
     fn the_most_exact_route_wins() {
         assert!(matches("/api/vote", "/api/vote") > matches("/...", "/api/vote"));
-        assert!(matches("/api/polls/:poll/vote", "/api/polls/x/vote") > matches("/api/polls/...", "/api/polls/x/vote"));
+        assert!(
+            matches("/api/polls/:poll/vote", "/api/polls/x/vote")
+                > matches("/api/polls/...", "/api/polls/x/vote")
+        );
         assert_eq!(matches("/api/vote", "/api/votes"), None);
         assert_eq!(matches("/", "/"), Some(1));
     }

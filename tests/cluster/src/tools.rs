@@ -62,7 +62,11 @@ impl Tools {
             None => build(&go, "kubectl", "k8s.io/kubernetes/cmd/kubectl")?,
         };
         Ok(Some(Self {
-            apiserver: build(&go, "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver")?,
+            apiserver: build(
+                &go,
+                "kube-apiserver",
+                "k8s.io/kubernetes/cmd/kube-apiserver",
+            )?,
             etcd: build(&go, "etcd", "./etcd")?,
             kubectl,
         }))
@@ -116,7 +120,11 @@ fn build(go: &Path, name: &str, package: &str) -> Result<PathBuf> {
     let directory = checkout::root().join("target/cluster-tools");
     std::fs::create_dir_all(&directory)?;
     let program = directory.join(name);
-    let modified = |file: &Path| std::fs::metadata(file).and_then(|data| data.modified()).ok();
+    let modified = |file: &Path| {
+        std::fs::metadata(file)
+            .and_then(|data| data.modified())
+            .ok()
+    };
     if modified(&program) > modified(&sources().join("go.sum")) {
         return Ok(program);
     }
@@ -177,7 +185,9 @@ pub fn custom_resources() -> Result<Vec<PathBuf>> {
             }
         }
         None => {
-            eprintln!("SPINVOTE_CRDS is not set: SpinKube's and CloudNativePG's objects are not validated");
+            eprintln!(
+                "SPINVOTE_CRDS is not set: SpinKube's and CloudNativePG's objects are not validated"
+            );
             files.push(checkout::root().join("tests/cluster/stand-ins.yaml"));
         }
     }
@@ -195,7 +205,8 @@ fn module_directory(go: &Path, module: &str) -> Result<PathBuf> {
             .args(["mod", "download", "-json", module])
             .current_dir(sources().join("crds")),
     )?;
-    let module: Module = serde_json::from_str(&said).with_context(|| format!("{module}: {said}"))?;
+    let module: Module =
+        serde_json::from_str(&said).with_context(|| format!("{module}: {said}"))?;
     Ok(module.directory)
 }
 
@@ -205,7 +216,9 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+        let is_yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml");
         if is_yaml && !path.ends_with("kustomization.yaml") {
             files.push(path);
         }
