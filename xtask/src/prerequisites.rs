@@ -89,6 +89,21 @@ pub async fn stores() -> Result<()> {
     Ok(())
 }
 
+/// promtool, which the tests of the alerts ask, by apt if we may use it; they are skipped without it.
+pub async fn promtool() -> Result<()> {
+    let found = Command::new("promtool").arg("--version").output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    let Some(mut install) = apt() else {
+        return Ok(());
+    };
+    install.arg("prometheus");
+    step("Install prometheus", async |step| step.run(install).await)
+        .await
+        .context("by hand it is `apt-get install prometheus`")
+}
+
 /// Debian's package, and why it is needed, of each store that is not there.
 fn missing_stores() -> Vec<(&'static str, String)> {
     let redis = redis::find()

@@ -136,9 +136,15 @@ fn pod_security_refuses_no_pod_and_production_restricts_all_four_namespaces() {
         return;
     };
     for (name, objects) in manifests.all().unwrap() {
-        server
-            .feed(&APPLY, &manifests.yaml(&name).unwrap())
-            .unwrap();
+        let admission: String = objects
+            .iter()
+            .filter(|object| {
+                object.kind().starts_with("MutatingAdmission")
+                    || ["Namespace", "ServiceAccount"].contains(&object.kind())
+            })
+            .map(|object| format!("---\n{}\n", object.0))
+            .collect();
+        server.feed(&APPLY, &admission).unwrap();
         for namespace in objects.iter().filter(|object| object.kind() == "Namespace") {
             let level = namespace.text("/metadata/labels/pod-security.kubernetes.io~1enforce");
             let hardened = name == "production" || name.contains("hardened");
