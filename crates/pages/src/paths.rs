@@ -10,6 +10,9 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// The query parameter with a vote's id.
+const VOTE: &str = "vote";
+
 /// The paths of one poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -50,6 +53,21 @@ impl Paths {
         format!("{}{id}", self.api_receipts)
     }
 
+    /// The page with the results, and what became of this vote.
+    pub fn results_of(&self, vote_id: &str) -> String {
+        let id = utf8_percent_encode(vote_id, RESERVED);
+        format!("{}?{VOTE}={id}", self.results)
+    }
+
+    /// The vote that the query of [`Self::results_of`] names, percent-encoded.
+    pub fn vote_in(query: &str) -> Option<&str> {
+        query
+            .split('&')
+            .filter_map(|parameter| parameter.split_once('='))
+            .find(|(name, _)| *name == VOTE)
+            .map(|(_, id)| id)
+    }
+
     /// Whether a path is that of a page, there or not, rather than of the API: then it is people who
     /// ask for it.
     pub fn is_page(path: &str) -> bool {
@@ -71,6 +89,9 @@ mod tests {
             ["/", "/results", "/vote", "/api/vote"]
         );
         assert_eq!(paths.api_receipts, "/api/votes/");
+        assert_eq!(paths.results_of("a b&c"), "/results?vote=a%20b%26c");
+        assert_eq!(Paths::vote_in("x=1&vote=a%20b"), Some("a%20b"));
+        assert_eq!(Paths::vote_in("votes=a"), None);
         let paths = Paths::of(&PollId::parse("pets-2026").unwrap());
         assert_eq!(paths.page, "/polls/pets-2026");
         assert_eq!(paths.form, "/polls/pets-2026/vote");

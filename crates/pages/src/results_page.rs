@@ -23,7 +23,7 @@ pub enum MyVote<'a> {
     Counted(&'a Receipt),
     /// Not yet, or it was never cast.
     NotCounted {
-        path: String,
+        receipt: String,
     },
 }
 
@@ -46,11 +46,11 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
                     }
                 }
             }
-            Some(MyVote::NotCounted { path }) => {
+            Some(MyVote::NotCounted { receipt }) => {
                 div.outcome data-kind="recorded" {
                     div.message role="status" {
                         p { (texts.mine_recorded) }
-                        p.detail { a href=(path) { (texts.receipt) } }
+                        p.detail { a href=(receipt) { (texts.receipt) } }
                     }
                 }
             }

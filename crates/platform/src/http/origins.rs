@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
 };
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::{Problem, Response, Result};
+use super::{Problem, Response, Result, vary};
 use crate::settings::InvalidSetting;
 
 /// The origins in the variable `cors_origins`.
@@ -97,7 +97,7 @@ impl Standing {
 
     pub(super) fn add_headers(self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         // On every answer: a cache must not give one origin what another was told.
-        headers.append(VARY, HeaderValue::from_static("Origin"));
+        vary(headers, "Origin");
         if let (Self::Allowed, Some(origin)) = (self, origin) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             let exposed = HeaderValue::from_static("Location, Retry-After, ETag");
