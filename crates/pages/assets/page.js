@@ -104,7 +104,10 @@ function element(name, text, attributes = {}) {
 /** Says how `vote` stands, in `kind` one of sending, recorded, counted, waiting, refused. */
 function say(kind, text, vote, ...details) {
   if (!message) return;
-  for (const choice of choices) choice.toggleAttribute("data-mine", choice.value === vote.option);
+  for (const choice of choices) {
+    if (choice.value === vote.option) choice.dataset.mine = kind;
+    else delete choice.dataset.mine;
+  }
   const words = element("p", fill(text, { option: label(vote.option) }));
   const small = element("p", "", { class: "detail" });
   details.forEach((detail, i) => small.append(i ? " " : "", detail));
@@ -138,6 +141,7 @@ function cast(option) {
   lastCast = performance.now();
   const vote = { id: randomId(), option, total: seen?.total ?? null };
   queue.add(vote);
+  followed = null; // what is said now is about this vote
   say("sending", texts.sending, vote);
   failures = 0;
   drain();
@@ -304,7 +308,7 @@ async function refresh() {
 function scheduleRefresh() {
   clearTimeout(nextRefresh);
   if (document.hidden) return;
-  const eager = followed && followed.total !== Infinity;
+  const eager = followed && followed.total !== Infinity && !receiptAttempts;
   const wait = refreshFailures
     ? Math.max(REFRESH, backOff(refreshFailures))
     : eager
@@ -370,7 +374,7 @@ function showState() {
 
 const BUCKET = 5 * SECOND;
 const BUCKETS = 60;
-const history = new Map();
+const perBucket = new Map();
 let remembered = null;
 
 /** Spreads the votes since the last look over the time since then. */
@@ -380,7 +384,7 @@ function remember(count) {
     const from = Math.max(Math.floor(remembered.at / BUCKET), Math.floor(now / BUCKET) - BUCKETS);
     const span = Math.floor(now / BUCKET) - from + 1;
     for (let bucket = from; bucket < from + span; bucket += 1)
-      history.set(bucket, (history.get(bucket) ?? 0) + (count - remembered.count) / span);
+      perBucket.set(bucket, (perBucket.get(bucket) ?? 0) + (count - remembered.count) / span);
   }
   remembered = { count, at: now };
   drawHistory();
@@ -388,8 +392,8 @@ function remember(count) {
 
 function drawHistory() {
   const newest = Math.floor(Date.now() / BUCKET);
-  const counts = Array.from({ length: BUCKETS }, (_, i) => history.get(newest - BUCKETS + 1 + i) ?? 0);
-  for (const bucket of history.keys()) if (bucket <= newest - BUCKETS) history.delete(bucket);
+  const counts = Array.from({ length: BUCKETS }, (_, i) => perBucket.get(newest - BUCKETS + 1 + i) ?? 0);
+  for (const bucket of perBucket.keys()) if (bucket <= newest - BUCKETS) perBucket.delete(bucket);
   const most = Math.max(...counts, 1);
   const points = counts.map(
     (count, i) => `${((i * 300) / (BUCKETS - 1)).toFixed(1)} ${(47 - (count / most) * 45).toFixed(1)}`,

@@ -37,7 +37,10 @@ pub(crate) fn page(
             }
             body {
                 header.masthead {
-                    a.brand href=(paths.page) { "Spinvote" }
+                    a.brand href=(paths.page) {
+                        img src=(ICON.path) alt="" width="28" height="28";
+                        "Spinvote"
+                    }
                     nav {
                         a href=(paths.page) { (texts.vote) }
                         a href=(paths.results) { (texts.results) }
@@ -49,6 +52,12 @@ pub(crate) fn page(
         }
     }
     .into_string()
+}
+
+/// The question, in a size that fits it.
+pub(crate) fn question(poll: &Poll) -> Markup {
+    let long = poll.question.chars().count() > 60;
+    html! { h1 #question .long[long] { (poll.question) } }
 }
 
 /// `main` of a page that the script makes live: what it has to know is in the attributes.

@@ -3,7 +3,7 @@
 use ballot::{Receipt, Results};
 use maud::html;
 
-use crate::layout::{live_main, page};
+use crate::layout::{live_main, page, question};
 use crate::results_section::{clock, with};
 use crate::texts::fill;
 use crate::{Language, Paths, Poll};
@@ -32,7 +32,7 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
     let texts = language.texts();
     let paths = Paths::of(&shown.poll.id);
     let content = html! {
-        h1 { (shown.poll.question) }
+        (question(shown.poll))
         @match &shown.vote {
             None => {}
             Some(MyVote::Counted(receipt)) => {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::layout::{live_main, page};
+use crate::layout::{live_main, page, question};
 use crate::texts::fill;
 use crate::{Language, Paths, Poll, results_section};
 
@@ -23,7 +23,7 @@ fn ballot(language: Language, poll: &Poll, paths: &Paths) -> Markup {
     let keys = poll.choices.len().min(9);
     html! {
         form.ballot method="post" action=(paths.form) {
-            h1 #question { (poll.question) }
+            (question(poll))
             div.choices role="group" aria-labelledby="question" {
                 @for (i, choice) in poll.choices.iter().enumerate() {
                     button.choice name="option" value=(choice.option) aria-keyshortcuts=[key(i)] {
