@@ -1,6 +1,8 @@
 //! `GET /results`: the results for people.
 
-use ballot::PollId;
+use std::time::Duration;
+
+use ballot::{PollId, Receipt};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use pages::{MyVote, Paths, Poll, ResultsPage, results_page};
@@ -11,6 +13,12 @@ use crate::{TWO_SECONDS, find_receipt, find_results};
 
 pub const PATH: &str = "/results";
 
+/// How often, and how far apart, a vote is looked for: it is mostly counted before its voter's
+/// browser has followed the redirect, and nobody should have to reload for the few milliseconds
+/// that it sometimes takes.
+const LOOKS: u32 = 6;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
 /// How the poll stands. After a vote by the form also what became of that: this page is the voter's,
 /// and in no cache.
 pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
@@ -19,7 +27,7 @@ pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
     // First the vote, then the tallies: so they hold the vote that is said to be counted.
     let vote = request.uri().query().and_then(Paths::vote_in);
     let receipt = match vote {
-        Some(id) => find_receipt(postgres, PollId::default(), id).await?,
+        Some(id) => wait_for_receipt(postgres, id).await?,
         None => None,
     };
     let results = find_results(postgres, &poll.id).await?;
@@ -40,4 +48,14 @@ pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
         response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
     }
     web::revalidate(response, request.headers())
+}
+
+async fn wait_for_receipt(postgres: &Postgres, id: &str) -> web::Result<Option<Receipt>> {
+    for _ in 1..LOOKS {
+        if let Some(receipt) = find_receipt(postgres, PollId::default(), id).await? {
+            return Ok(Some(receipt));
+        }
+        platform::sleep(BETWEEN_LOOKS).await;
+    }
+    find_receipt(postgres, PollId::default(), id).await
 }
