@@ -1,5 +1,7 @@
 //! A real browser, which a person could sit at: Chromium, driven through chromedriver.
 
+mod webdriver;
+
 use std::{
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -8,16 +10,13 @@ use std::{
 
 use serde_json::{Value, json};
 use stack::process::{Farewell, Process};
-use thirtyfour::{
-    ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
-    common::capabilities::desiredcapabilities::Capabilities,
-};
 
 use crate::{PATIENCE, World};
+use webdriver::Session;
 
 /// A browser with a profile of its own. Drop it before the [`World`] in whose directory that is.
 pub struct Browser {
-    driver: WebDriver,
+    session: Session,
     url: String,
     _chromedriver: Process,
 }
@@ -50,8 +49,7 @@ impl Browser {
             .expect("chromedriver; `cargo xtask test` installs it");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = world.stack.directory().join(format!("browser-{number}"));
-        let mut wanted = DesiredCapabilities::chrome();
-        for argument in [
+        let arguments = [
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
@@ -64,14 +62,14 @@ impl Browser {
             "--window-size=1024,800",
             &format!("--accept-lang={language}"),
             &format!("--user-data-dir={}", profile.display()),
-        ] {
-            wanted.add_arg(argument).expect("an argument");
-        }
-        wanted
-            .set_browser_log_level(LoggingPrefsLogLevel::All)
-            .expect("a level");
+        ];
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": { "args": arguments },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
         let browser = Self {
-            driver: connect(port, wanted.into()).await,
+            session: Session::open(port, wanted).await,
             url: world.stack.url(),
             _chromedriver: chromedriver,
         };
@@ -80,65 +78,68 @@ impl Browser {
     }
 
     pub async fn go(&self, path: &str) {
-        self.driver
-            .goto(format!("{}{path}", self.url))
-            .await
-            .expect("a page");
+        let url = format!("{}{path}", self.url);
+        self.session.post("url", json!({ "url": url })).await;
     }
 
     pub async fn reload(&self) {
-        self.driver.refresh().await.expect("a page");
+        self.session.post("refresh", json!({})).await;
     }
 
     /// The path and query of where it is.
     pub async fn path(&self) -> String {
-        let url = self.driver.current_url().await.expect("a URL");
+        let url = self.session.get("url").await;
         url.as_str()
-            .strip_prefix(&self.url)
+            .and_then(|url| url.strip_prefix(&self.url))
             .expect("a page of ours")
             .to_owned()
     }
 
     /// Clicks with the mouse on what a selector finds.
     pub async fn click(&self, selector: &str) {
-        let element = self.driver.find(thirtyfour::By::Css(selector)).await;
-        element.expect("an element").click().await.expect("a click");
+        let element = self.session.find(selector).await.expect("an element");
+        let command = format!("element/{element}/click");
+        self.session.post(&command, json!({})).await;
     }
 
-    /// Presses keys, wherever the focus is.
-    pub async fn press(&self, keys: &str) {
-        self.driver
-            .action_chain()
-            .send_keys(keys)
-            .perform()
-            .await
-            .expect("keys");
+    /// Presses a key, wherever the focus is.
+    pub async fn press(&self, key: &str) {
+        let strokes = [
+            json!({ "type": "keyDown", "value": key }),
+            json!({ "type": "keyUp", "value": key }),
+        ];
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes });
+        let actions = json!({ "actions": [keyboard] });
+        self.session.post("actions", actions).await;
     }
 
     /// What a function body returns that runs in the page.
     pub async fn run(&self, script: &str) -> Value {
-        let answer = self.driver.execute(script, Vec::new()).await;
-        answer.expect("a script that runs").json().clone()
+        let call = json!({ "script": script, "args": [] });
+        self.session.post("execute/sync", call).await
     }
 
     /// Likewise; the script calls its last argument with what it has to say.
     pub async fn run_async(&self, script: &str) -> Value {
-        let answer = self.driver.execute_async(script, Vec::new()).await;
-        answer.expect("a script that runs").json().clone()
+        let call = json!({ "script": script, "args": [] });
+        self.session.post("execute/async", call).await
     }
 
     /// A command of the Chrome DevTools Protocol.
     pub async fn devtools(&self, method: &str, parameters: Value) {
-        let answer = self.driver.cdp().send_raw(method, parameters).await;
-        answer.expect("a command that the browser knows");
+        let command = json!({ "cmd": method, "params": parameters });
+        self.session.post("goog/cdp/execute", command).await;
     }
 
     /// The text that people see where a selector points; empty if there is nothing.
     pub async fn text(&self, selector: &str) -> String {
-        match self.driver.find(thirtyfour::By::Css(selector)).await {
-            Ok(element) => element.text().await.unwrap_or_default(),
-            Err(_) => String::new(),
-        }
+        let Some(element) = self.session.find(selector).await else {
+            return String::new();
+        };
+        // It may be gone since: then its text is, too.
+        let command = format!("element/{element}/text");
+        let text = self.session.try_get(&command).await.unwrap_or_default();
+        text.as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until a text has all of `parts`, and returns it.
@@ -202,11 +203,15 @@ impl Browser {
 
     /// What it has written to its console since the last time.
     pub async fn complaints(&self) -> Vec<Complaint> {
-        let log = self.driver.browser_log().await.expect("a log");
-        log.into_iter()
+        let log = self.session.post("se/log", json!({ "type": "browser" }));
+        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        log.await
+            .as_array()
+            .expect("a log")
+            .iter()
             .map(|entry| Complaint {
-                source: entry.source.unwrap_or_default(),
-                message: entry.message,
+                source: text(entry, "source"),
+                message: text(entry, "message"),
             })
             .collect()
     }
@@ -233,18 +238,5 @@ impl Browser {
                 .collect();
             assert!(others.is_empty(), "{caller}: {others:?}");
         }
-    }
-}
-
-/// A session, as soon as chromedriver has started.
-async fn connect(port: u16, wanted: Capabilities) -> WebDriver {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let address = format!("http://127.0.0.1:{port}");
-        match WebDriver::new(address, wanted.clone()).await {
-            Ok(driver) => return driver,
-            Err(error) => assert!(Instant::now() < deadline, "no browser: {error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
