@@ -164,7 +164,7 @@ async fn what_one_browser_votes_another_sees_within_five_seconds() {
     one.click("button[value=cats]").await;
     let started = Instant::now();
     other
-        .shows("[data-option=cats]", &["1 Stimme", "100,0\u{a0}%"])
+        .shows("[data-option=cats]", &["1 Stimme", "100,0 %"])
         .await;
     assert!(
         started.elapsed() < Duration::from_secs(5),
@@ -472,7 +472,10 @@ async fn nothing_scrolls_sideways_on_the_smallest_phone() {
                     .run("return document.documentElement.clientWidth")
                     .await,
             );
-            assert_eq!(inner, outer, "{language} {page}");
+            assert!(
+                inner.as_u64() <= outer.as_u64(),
+                "{language} {page}: {inner} in {outer}"
+            );
         }
     }
 }

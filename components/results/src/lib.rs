@@ -21,11 +21,16 @@ async fn handle(request: Request) -> impl IntoResponse {
     web::serve("results", request, async |request| {
         web::allow(&request, &[Method::GET])?;
         let postgres = POSTGRES.get(Postgres::from_settings).await?;
-        let path = request.uri().path();
-        match path.strip_prefix("/api/votes/") {
-            Some(vote_id) => receipt(postgres, vote_id).await,
-            None if path == page::PATH => page::results(postgres, &request).await,
-            None => results(postgres, request.headers()).await,
+        match request.uri().path() {
+            "/api/results" => results(postgres, request.headers()).await,
+            page::PATH => page::results(postgres, &request).await,
+            path => match path.strip_prefix("/api/votes/") {
+                Some(vote_id) => receipt(postgres, vote_id).await,
+                // A route of Spin's takes a slash at its end, too.
+                None => Err(Problem::NotFound(
+                    "There is nothing here. The results are at /api/results.".into(),
+                )),
+            },
         }
     })
     .await

@@ -37,7 +37,11 @@ async fn handle(request: Request) -> impl IntoResponse {
     web::serve("vote", request, async |request| {
         match request.uri().path() {
             form::PATH => form::cast(request).await,
-            _ => cast(request).await,
+            "/api/vote" => cast(request).await,
+            // A route of Spin's takes a slash at its end, too.
+            _ => Err(Problem::NotFound(
+                "There is nothing here. Votes go to /api/vote.".into(),
+            )),
         }
     })
     .await

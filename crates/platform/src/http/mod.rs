@@ -82,7 +82,7 @@ async fn answer(
     let origin = request.headers().get(ORIGIN).cloned();
     let standing = conventions
         .origins
-        .standing(origin.as_ref(), request.headers().get(HOST));
+        .standing(origin.as_ref(), authority(&request));
 
     let mut response = match &origin {
         Some(origin) if method == Method::OPTIONS => standing.preflight(origin),
@@ -113,6 +113,23 @@ fn options(methods: &[Method]) -> Result {
         .headers_mut()
         .insert(ALLOW, header_value(&problem::allow_header(methods))?);
     Ok(response)
+}
+
+/// The name under which the request reached us. WASI keeps `Host` from components; Spin says it in a
+/// header of its own, the last of that name should a client have sent one too.
+fn authority(request: &Request) -> &str {
+    let headers = request.headers();
+    let full_url = || {
+        let url = headers.get_all("spin-full-url").iter().next_back()?;
+        let (_, rest) = url.to_str().ok()?.split_once("://")?;
+        rest.split(['/', '?']).next()
+    };
+    headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(full_url)
+        .or_else(|| request.uri().authority().map(|it| it.as_str()))
+        .unwrap_or_default()
 }
 
 /// Without a length the body would be sent in chunks, the last of them in a write of its own, which

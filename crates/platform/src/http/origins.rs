@@ -42,16 +42,11 @@ impl Origins {
 
     /// Our own is the one under whose name the request reached us. Its scheme may differ: TLS often
     /// ends before us.
-    pub(super) fn standing(
-        &self,
-        origin: Option<&HeaderValue>,
-        host: Option<&HeaderValue>,
-    ) -> Standing {
+    pub(super) fn standing(&self, origin: Option<&HeaderValue>, host: &str) -> Standing {
         let Some(origin) = origin else {
             return Standing::Own;
         };
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         if self.0.contains(&origin) {
             Standing::Allowed
         } else if !host.is_empty() && authority(&origin).eq_ignore_ascii_case(host) {
