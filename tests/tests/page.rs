@@ -412,7 +412,7 @@ async fn a_bad_form_is_refused_with_a_page_that_says_what_to_do() {
             "{body}: {answer:?}"
         );
     }
-    let large = "option=".to_owned() + &"x".repeat(2 << 20);
+    let large = format!("option={}", "x".repeat(2 << 20));
     let answer = form(&world, Box::leak(large.into_boxed_str()), &[]).await;
     assert_eq!(answer.status, 413);
     // Who comes by the address alone is shown the way.
