@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod browser;
+
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;

@@ -311,25 +311,29 @@ async fn acknowledged_entries_are_trimmed_by_age_and_others_never() {
 
 #[tokio::test]
 async fn consumers_that_are_gone_are_forgotten() {
-    let world = World::start_with(without_tally).await;
+    let world =
+        World::start_with(|stack| without_tally(stack).variable("consumer_retention", "1")).await;
     world.sweep().await;
     let _: i64 = world
         .command("XGROUP CREATECONSUMER votes vote-processors pod-1")
         .await;
     world.sweep().await;
-    let consumers = async || {
-        let reply: redis::streams::StreamInfoConsumersReply =
-            world.command("XINFO CONSUMERS votes vote-processors").await;
-        reply
-            .consumers
-            .into_iter()
-            .map(|consumer| consumer.name)
-            .collect::<Vec<_>>()
-    };
     assert!(
-        consumers().await.contains(&"pod-1".to_owned()),
+        consumers(&world).await.contains(&"pod-1".to_owned()),
         "it may only be slow"
     );
+    eventually("pod-1 is forgotten", async || {
+        world.sweep().await;
+        !consumers(&world).await.contains(&"pod-1".to_owned())
+    })
+    .await;
+}
+
+async fn consumers(world: &World) -> Vec<String> {
+    let reply: redis::streams::StreamInfoConsumersReply =
+        world.command("XINFO CONSUMERS votes vote-processors").await;
+    let names = reply.consumers.into_iter().map(|consumer| consumer.name);
+    names.collect()
 }
 
 #[tokio::test]

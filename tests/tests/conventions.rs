@@ -7,8 +7,10 @@ use serde_json::Value;
 use spinvote_tests::{Answer, World};
 
 /// One path of each component, and one that nobody serves.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "/",
+    "/vote",
+    "/results",
     "/openapi.json",
     "/health",
     "/ready",

@@ -1,6 +1,6 @@
 //! Finds what running and testing need, and installs what is missing where it may.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 use stack::{postgres::Binaries, redis};
@@ -50,16 +50,38 @@ fn rustup(arguments: &[&str]) -> Command {
 
 /// Redis and PostgreSQL, by apt if we may use it.
 pub async fn stores() -> Result<()> {
-    let missing = missing_stores();
-    let packages: Vec<_> = missing.iter().map(|(package, _)| *package).collect();
+    install(missing_stores).await
+}
+
+/// Chromium, its driver and axe-core, for the tests of the page.
+pub async fn browser() -> Result<()> {
+    install(missing_of_the_browser).await?;
+    axe().await
+}
+
+/// promtool, for the tests of the alerts.
+pub async fn promtool() -> Result<()> {
+    install(missing_promtool).await
+}
+
+/// Something that is not there: Debian's package of it, and why it is needed.
+type Missing = (&'static str, String);
+
+/// Installs what is missing, and looks again.
+async fn install(missing: fn() -> Vec<Missing>) -> Result<()> {
+    let reasons = |missing: &[Missing]| {
+        let reasons: Vec<_> = missing.iter().map(|(_, reason)| reason.as_str()).collect();
+        reasons.join("; ")
+    };
+    let found = missing();
+    let packages: Vec<_> = found.iter().map(|(package, _)| *package).collect();
     if packages.is_empty() {
         return Ok(());
     }
     let Some(mut install) = apt() else {
-        let reasons: Vec<_> = missing.iter().map(|(_, reason)| reason.as_str()).collect();
         bail!(
             "{}.\nInstall what is missing, then run this again:\n{}",
-            reasons.join("; "),
+            reasons(&found),
             advice(&packages)
         );
     };
@@ -76,36 +98,12 @@ pub async fn stores() -> Result<()> {
         )
     })?;
 
-    let missing = missing_stores();
-    ensure!(
-        missing.is_empty(),
-        "{}",
-        missing
-            .iter()
-            .map(|(_, reason)| reason.as_str())
-            .collect::<Vec<_>>()
-            .join("; ")
-    );
+    let left = missing();
+    ensure!(left.is_empty(), "{}", reasons(&left));
     Ok(())
 }
 
-/// promtool, which the tests of the alerts ask, by apt if we may use it; they are skipped without it.
-pub async fn promtool() -> Result<()> {
-    let found = Command::new("promtool").arg("--version").output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Ok(());
-    }
-    let Some(mut install) = apt() else {
-        return Ok(());
-    };
-    install.arg("prometheus");
-    step("Install prometheus", async |step| step.run(install).await)
-        .await
-        .context("by hand it is `apt-get install prometheus`")
-}
-
-/// Debian's package, and why it is needed, of each store that is not there.
-fn missing_stores() -> Vec<(&'static str, String)> {
+fn missing_stores() -> Vec<Missing> {
     let redis = redis::find()
         .err()
         .map(|error| ("redis-server", error.to_string()));
@@ -115,14 +113,61 @@ fn missing_stores() -> Vec<(&'static str, String)> {
     redis.into_iter().chain(postgres).collect()
 }
 
+fn missing_promtool() -> Vec<Missing> {
+    let found = succeeds("promtool", &["--version"]);
+    let reason = "promtool is not installed".to_owned();
+    (!found)
+        .then_some(("prometheus", reason))
+        .into_iter()
+        .collect()
+}
+
+fn missing_of_the_browser() -> Vec<Missing> {
+    [
+        ("chromium", "chromium"),
+        ("chromium-driver", "chromedriver"),
+        ("npm", "npm"),
+    ]
+    .into_iter()
+    .filter(|(_, program)| !succeeds(program, &["--version"]))
+    .map(|(package, program)| (package, format!("{program} is not installed")))
+    .collect()
+}
+
+/// axe-core, as tests/axe pins it: npm checks its hash.
+async fn axe() -> Result<()> {
+    let pinned = stack::checkout::root().join("tests/axe");
+    let place = stack::checkout::target().join("axe");
+    let lock = "package-lock.json";
+    let installed = place.join("node_modules/axe-core/axe.min.js");
+    let same = |file: &str| -> std::io::Result<bool> {
+        Ok(fs::read(pinned.join(file))? == fs::read(place.join(file))?)
+    };
+    if installed.exists() && same(lock).unwrap_or(false) {
+        return Ok(());
+    }
+    step("Install axe-core", async |step| {
+        fs::create_dir_all(&place)?;
+        fs::copy(pinned.join("package.json"), place.join("package.json"))?;
+        fs::copy(pinned.join(lock), place.join(lock))?;
+        let mut npm = Command::new("npm");
+        npm.current_dir(&place)
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        step.run(npm).await
+    })
+    .await
+}
+
+/// Whether a program can be run so.
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
 /// What installs Debian packages here, given their names; none if we may not, or have no apt.
 fn apt() -> Option<Command> {
-    let succeeds = |program: &str, arguments: &[&str]| {
-        Command::new(program)
-            .args(arguments)
-            .output()
-            .is_ok_and(|output| output.status.success())
-    };
     if !succeeds("apt-get", &["--version"]) {
         return None;
     }
@@ -139,21 +184,28 @@ fn apt() -> Option<Command> {
     Some(command)
 }
 
+/// What installs these elsewhere.
 fn advice(packages: &[&str]) -> String {
-    let on = |names: [&str; 2]| {
-        let wanted = ["redis-server", "postgresql"].into_iter().zip(names);
-        let names: Vec<_> = wanted
-            .filter(|(package, _)| packages.contains(package))
-            .map(|(_, name)| name)
-            .collect();
+    /// The names on Debian, Fedora and of Homebrew.
+    const NAMES: [[&str; 3]; 6] = [
+        ["redis-server", "redis", "redis"],
+        ["postgresql", "postgresql-server", "postgresql@17"],
+        ["chromium", "chromium", "--cask chromium"],
+        ["chromium-driver", "chromedriver", "chromedriver"],
+        ["npm", "npm", "node"],
+        ["prometheus", "golang-github-prometheus", "prometheus"],
+    ];
+    let on = |system: usize| {
+        let names = NAMES.iter().filter(|names| packages.contains(&names[0]));
+        let names: Vec<_> = names.map(|names| names[system]).collect();
         names.join(" ")
     };
     format!(
         "  Debian, Ubuntu:  sudo apt-get install {}\n  \
            Fedora:          sudo dnf install {}\n  \
            Homebrew:        brew install {}",
-        on(["redis-server", "postgresql"]),
-        on(["redis", "postgresql-server"]),
-        on(["redis", "postgresql@17"]),
+        on(0),
+        on(1),
+        on(2),
     )
 }

@@ -16,6 +16,7 @@ pub async fn test(filters: &[String]) -> Result<()> {
     prerequisites::lints().await?;
     prerequisites::stores().await?;
     prerequisites::promtool().await?;
+    prerequisites::browser().await?;
 
     step("Check the format", async |step| {
         step.run(cargo(&["fmt", "--all", "--check"])).await

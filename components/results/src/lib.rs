@@ -1,5 +1,7 @@
 //! Serves what is counted: the tallies, and the receipt of a vote. Never touches Redis.
 
+mod page;
+
 use ballot::{OptionName, PollId, Receipt, Results, Tally, VoteId};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
@@ -9,6 +11,9 @@ use platform::{Failure, PerInstance};
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
 
+/// As old as a page that asks every two seconds would show it anyway.
+const TWO_SECONDS: HeaderValue = HeaderValue::from_static("public, max-age=2");
+
 static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
 #[http_service]
@@ -16,9 +21,16 @@ async fn handle(request: Request) -> impl IntoResponse {
     web::serve("results", request, async |request| {
         web::allow(&request, &[Method::GET])?;
         let postgres = POSTGRES.get(Postgres::from_settings).await?;
-        match request.uri().path().strip_prefix("/api/votes/") {
-            Some(vote_id) => receipt(postgres, vote_id).await,
-            None => results(postgres, request.headers()).await,
+        match request.uri().path() {
+            "/api/results" => results(postgres, request.headers()).await,
+            page::PATH => page::results(postgres, &request).await,
+            path => match path.strip_prefix("/api/votes/") {
+                Some(vote_id) => receipt(postgres, vote_id).await,
+                // A route of Spin's takes a slash at its end, too.
+                None => Err(Problem::NotFound(
+                    "There is nothing here. The results are at /api/results.".into(),
+                )),
+            },
         }
     })
     .await
@@ -26,15 +38,17 @@ async fn handle(request: Request) -> impl IntoResponse {
 
 /// `GET /api/results`
 async fn results(postgres: &Postgres, headers: &HeaderMap) -> web::Result {
-    let results = read_results(postgres, &PollId::default())
+    let results = find_results(postgres, &PollId::default()).await?;
+    let mut response = web::json(StatusCode::OK, &results)?;
+    response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
+    web::revalidate(response, headers)
+}
+
+async fn find_results(postgres: &Postgres, poll: &PollId) -> web::Result<Results> {
+    read_results(postgres, poll)
         .await
         .map_err(unavailable)?
-        .ok_or_else(|| Problem::NotFound("There is no such poll.".into()))?;
-    let mut response = web::json(StatusCode::OK, &results)?;
-    // As old as a page that asks every two seconds would show it anyway.
-    let two_seconds = HeaderValue::from_static("public, max-age=2");
-    response.headers_mut().insert(CACHE_CONTROL, two_seconds);
-    web::revalidate(response, headers)
+        .ok_or_else(|| Problem::NotFound("There is no such poll.".into()))
 }
 
 async fn read_results(postgres: &Postgres, poll: &PollId) -> Result<Option<Results>, Failure> {
@@ -67,14 +81,7 @@ async fn read_results(postgres: &Postgres, poll: &PollId) -> Result<Option<Resul
 
 /// `GET /api/votes/{vote_id}`
 async fn receipt(postgres: &Postgres, segment: &str) -> web::Result {
-    // What cannot be an id is the id of no vote.
-    let vote_id = web::decode(segment).and_then(|id| VoteId::parse(&id).ok());
-    let receipt = match vote_id {
-        Some(vote_id) => read_receipt(postgres, PollId::default(), vote_id)
-            .await
-            .map_err(unavailable)?,
-        None => None,
-    };
+    let receipt = find_receipt(postgres, PollId::default(), segment).await?;
     let receipt = receipt.ok_or_else(|| {
         Problem::NotFound(
             "No vote with this id is counted: either it is not counted yet, and you can ask again in a \
@@ -83,6 +90,21 @@ async fn receipt(postgres: &Postgres, segment: &str) -> web::Result {
         )
     })?;
     web::json(StatusCode::OK, &receipt)
+}
+
+/// The receipt of the vote that a segment of a path, or a parameter, names.
+async fn find_receipt(
+    postgres: &Postgres,
+    poll: PollId,
+    segment: &str,
+) -> web::Result<Option<Receipt>> {
+    // What cannot be an id is the id of no vote.
+    match web::decode(segment).and_then(|id| VoteId::parse(&id).ok()) {
+        Some(vote_id) => read_receipt(postgres, poll, vote_id)
+            .await
+            .map_err(unavailable),
+        None => Ok(None),
+    }
 }
 
 async fn read_receipt(

@@ -11,8 +11,8 @@ use platform::stream::{Consumer, Delivery};
 use serde_json::json;
 
 pub struct Drain {
-    consumer: Consumer,
-    postgres: Postgres,
+    pub consumer: Consumer,
+    pub postgres: Postgres,
 }
 
 /// What became of a batch.

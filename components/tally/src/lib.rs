@@ -2,6 +2,7 @@
 //!
 //! One wasm file, two components: `tally` is woken by the doorbell, `sweep` by whoever calls
 //! `GET /sweep`. Both do the same, [`Drain::count_batch`], until nothing is left or time is up.
+//! `sweep` also says how things stand: `GET /metrics`.
 
 #![expect(
     unsafe_code,
@@ -20,6 +21,7 @@ use spin_sdk::http::IntoResponse;
 use spin_sdk::{http_service, redis_subscriber};
 
 mod drain;
+mod metrics;
 
 use drain::Drain;
 
@@ -56,7 +58,11 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
 async fn handle(request: Request) -> impl IntoResponse {
     web::serve("sweep", request, async |request| {
         web::allow(&request, &[Method::GET])?;
-        let swept = sweep(open("sweep").await?).await.map_err(|failure| Problem::Unavailable {
+        let drain = open("sweep").await?;
+        if request.uri().path() == "/metrics" {
+            return metrics::metrics(&drain.consumer, &drain.postgres).await;
+        }
+        let swept = sweep(drain).await.map_err(|failure| Problem::Unavailable {
             detail: "The stream could not be swept. What is in it is counted as soon as it can be.",
             failure,
         })?;

@@ -1,8 +1,13 @@
 //! Takes votes: validates one, appends it to the stream, answers. Never touches PostgreSQL.
 
-use ballot::{IdempotencyKey, InvalidRequest, PollId, VoteId, VoteRequest, default_poll};
+mod form;
+
+use ballot::{
+    IdempotencyKey, InvalidRequest, OptionName, PollId, VoteId, VoteRequest, default_poll,
+};
 use http::header::LOCATION;
 use http::{HeaderMap, Method, StatusCode};
+use pages::Paths;
 use platform::PerInstance;
 use platform::http::{self as web, Problem, Request};
 use platform::settings::{self, InvalidSetting};
@@ -29,7 +34,17 @@ async fn open() -> Result<BallotBox, InvalidSetting> {
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("vote", request, cast).await
+    web::serve("vote", request, async |request| {
+        match request.uri().path() {
+            form::PATH => form::cast(request).await,
+            "/api/vote" => cast(request).await,
+            // A route of Spin's takes a slash at its end, too.
+            _ => Err(Problem::NotFound(
+                "There is nothing here. Votes go to /api/vote.".into(),
+            )),
+        }
+    })
+    .await
 }
 
 #[derive(Serialize)]
@@ -46,10 +61,7 @@ async fn cast(request: Request) -> web::Result {
     let ballot_box = BALLOT_BOX.get(open).await?;
     let key = idempotency_key(request.headers())?;
     let body = web::body(request, ballot_box.max_request_size).await?;
-    let option = VoteRequest::parse(&body).map_err(refuse)?.option;
-    if !default_poll::offers(&option) {
-        return Err(Problem::Unprocessable(default_poll::choices()));
-    }
+    let option = offered(VoteRequest::parse(&body).map_err(refuse)?.option)?;
 
     let poll = PollId::default();
     let (vote_id, appended) = match key {
@@ -88,11 +100,20 @@ async fn cast(request: Request) -> web::Result {
             vote_id: vote_id.as_str(),
         },
     )?;
-    let receipt = format!("/api/votes/{}", web::encode(vote_id.as_str()));
+    let receipt = Paths::of(&poll).receipt(vote_id.as_str());
     response
         .headers_mut()
         .insert(LOCATION, web::header_value(&receipt)?);
     Ok(response)
+}
+
+/// The option, if the poll has it.
+fn offered(option: OptionName) -> web::Result<OptionName> {
+    if default_poll::offers(&option) {
+        Ok(option)
+    } else {
+        Err(Problem::Unprocessable(default_poll::choices()))
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> web::Result<Option<IdempotencyKey>> {
@@ -125,7 +146,9 @@ fn random_id() -> web::Result<VoteId> {
 fn refuse(invalid: InvalidRequest) -> Problem {
     match invalid {
         InvalidRequest::NotJson => Problem::BadRequest(invalid.to_string()),
-        InvalidRequest::NotAVote => Problem::Unprocessable(invalid.to_string()),
+        InvalidRequest::NotAVote | InvalidRequest::NotAForm => {
+            Problem::Unprocessable(invalid.to_string())
+        }
         InvalidRequest::NotAnOption => Problem::Unprocessable(default_poll::choices()),
     }
 }

@@ -4,11 +4,12 @@
 //! whoever holds a value holds a valid one.
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
-//! sends ([`VoteRequest`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
+//! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), and what comes out ([`Results`], [`Receipt`]).
 
 pub mod default_poll;
 mod entry;
+mod form;
 mod idempotency_key;
 mod instant;
 mod names;
@@ -18,6 +19,7 @@ mod results;
 mod stream_id;
 
 pub use entry::{Entry, RawEntry};
+pub use form::VoteForm;
 pub use idempotency_key::{IdempotencyKey, InvalidKey};
 pub use instant::Instant;
 pub use names::{InvalidName, OptionName, PollId, VoteId, Voter};

@@ -22,6 +22,9 @@ pub enum InvalidRequest {
         r#"The body must be an object with the one field "option", a string: {{"option":"cats"}}."#
     )]
     NotAVote,
+    /// The body is no form with just the field `option`, and `vote_id` if it is sent again.
+    #[error(r#"The form must have the one field "option", and may have a "vote_id"."#)]
+    NotAForm,
     /// The option cannot be one of any poll.
     #[error("There is no such option in this poll.")]
     NotAnOption,

@@ -18,3 +18,4 @@ mod per_instance;
 
 pub use connection::{Cause, Failure};
 pub use per_instance::PerInstance;
+pub use spin_sdk::time::sleep;

@@ -117,7 +117,7 @@ fn go() -> Option<PathBuf> {
 
 /// Go's own cache makes this quick from the second time on; a program newer than its sources not even asks it.
 fn build(go: &Path, name: &str, package: &str) -> Result<PathBuf> {
-    let directory = checkout::root().join("target/cluster-tools");
+    let directory = checkout::target().join("cluster-tools");
     std::fs::create_dir_all(&directory)?;
     let program = directory.join(name);
     let modified = |file: &Path| {

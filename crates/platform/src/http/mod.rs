@@ -6,9 +6,11 @@ use std::hash::Hasher;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, ORIGIN,
+    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    ETAG, HOST, IF_NONE_MATCH, LOCATION, ORIGIN, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use pages::{Language, accept};
 use serde::Serialize;
 use spin_sdk::http::body::IncomingBodyExt;
 use spin_sdk::http::{FullBody, IntoResponse};
@@ -22,8 +24,9 @@ mod problem;
 mod security;
 
 use origins::Origins;
-pub use path::{decode, encode};
+pub use path::decode;
 pub use problem::Problem;
+use problem::Reader;
 
 pub type Request = spin_sdk::http::Request;
 pub type Response = http::Response<Bytes>;
@@ -57,10 +60,11 @@ pub async fn serve(
     request: Request,
     handle: impl AsyncFnOnce(Request) -> Result,
 ) -> impl IntoResponse {
+    let reader = Reader::of(&request);
     let response = match conventions(component).await {
-        Ok(conventions) => answer(conventions, request, handle).await,
+        Ok(conventions) => answer(conventions, &reader, request, handle).await,
         Err(invalid) => {
-            let mut response = Problem::from(invalid).into_response();
+            let mut response = Problem::from(invalid).into_response(&reader);
             security::add_headers(response.headers_mut(), false);
             response
         }
@@ -70,6 +74,7 @@ pub async fn serve(
 
 async fn answer(
     conventions: &Conventions,
+    reader: &Reader,
     request: Request,
     handle: impl AsyncFnOnce(Request) -> Result,
 ) -> Response {
@@ -77,7 +82,7 @@ async fn answer(
     let origin = request.headers().get(ORIGIN).cloned();
     let standing = conventions
         .origins
-        .standing(origin.as_ref(), request.headers().get(HOST));
+        .standing(origin.as_ref(), authority(&request));
 
     let mut response = match &origin {
         Some(origin) if method == Method::OPTIONS => standing.preflight(origin),
@@ -90,7 +95,7 @@ async fn answer(
             answer => answer,
         },
     }
-    .unwrap_or_else(Problem::into_response);
+    .unwrap_or_else(|problem| problem.into_response(reader));
 
     let headers = response.headers_mut();
     security::add_headers(headers, conventions.production);
@@ -108,6 +113,23 @@ fn options(methods: &[Method]) -> Result {
         .headers_mut()
         .insert(ALLOW, header_value(&problem::allow_header(methods))?);
     Ok(response)
+}
+
+/// The name under which the request reached us. WASI keeps `Host` from components; Spin says it in a
+/// header of its own, the last of that name should a client have sent one too.
+fn authority(request: &Request) -> &str {
+    let headers = request.headers();
+    let full_url = || {
+        let url = headers.get_all("spin-full-url").iter().next_back()?;
+        let (_, rest) = url.to_str().ok()?.split_once("://")?;
+        rest.split(['/', '?']).next()
+    };
+    headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .or_else(full_url)
+        .or_else(|| request.uri().authority().map(|it| it.as_str()))
+        .unwrap_or_default()
 }
 
 /// Without a length the body would be sent in chunks, the last of them in a write of its own, which
@@ -171,13 +193,61 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Result {
     Ok(respond(status, "application/json", body))
 }
 
+/// A page. It may differ by language, and has a stricter policy than other answers.
+pub fn page(status: StatusCode, html: impl Into<Bytes>) -> Response {
+    let mut response = respond(status, pages::CONTENT_TYPE, html);
+    let policy = HeaderValue::from_static(pages::SECURITY_POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    vary(response.headers_mut(), "Accept-Language");
+    response
+}
+
+/// Sends a browser, after it has posted a form, to a page that it may reload.
+pub fn see_other(path: &str) -> Result {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(LOCATION, header_value(path)?);
+    Ok(response)
+}
+
+/// The language for a page.
+pub fn language(request: &HeaderMap) -> Language {
+    accept::language(&list(request, ACCEPT_LANGUAGE))
+}
+
+/// A header that may come in several lines, as the one list that it is (RFC 9110, section 5.3).
+pub fn list(request: &HeaderMap, name: HeaderName) -> String {
+    let lines = request.get_all(name);
+    let lines: Vec<_> = lines.iter().filter_map(|line| line.to_str().ok()).collect();
+    lines.join(",")
+}
+
+/// Adds a request header to those by which answers differ. One line for all of them: not every cache
+/// reads a second.
+pub fn vary(headers: &mut HeaderMap, name: &str) {
+    let names = match headers.get(VARY).and_then(|names| names.to_str().ok()) {
+        Some(names) => format!("{names}, {name}"),
+        None => name.to_owned(),
+    };
+    if let Ok(names) = HeaderValue::from_str(&names) {
+        headers.insert(VARY, names);
+    }
+}
+
 /// Gives an answer an `ETag` by its body, and 304 instead of it to whom has it already.
-pub fn revalidate(mut response: Response, request: &HeaderMap) -> Result {
+pub fn revalidate(response: Response, request: &HeaderMap) -> Result {
     let mut hasher = DefaultHasher::new();
     hasher.write(response.body());
     let etag = format!("\"{:016x}\"", hasher.finish());
-    response.headers_mut().insert(ETAG, header_value(&etag)?);
-    if has(request, &etag) {
+    revalidate_by(&etag, response, request)
+}
+
+/// Likewise with an `ETag` that is known already.
+pub fn revalidate_by(etag: &str, mut response: Response, request: &HeaderMap) -> Result {
+    response.headers_mut().insert(ETAG, header_value(etag)?);
+    if has(request, etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.headers_mut().remove(CONTENT_TYPE);
         response.body_mut().clear();

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
 };
 use http::{HeaderMap, HeaderValue, Uri};
 
-use super::{Problem, Response, Result};
+use super::{Problem, Response, Result, vary};
 use crate::settings::InvalidSetting;
 
 /// The origins in the variable `cors_origins`.
@@ -42,16 +42,11 @@ impl Origins {
 
     /// Our own is the one under whose name the request reached us. Its scheme may differ: TLS often
     /// ends before us.
-    pub(super) fn standing(
-        &self,
-        origin: Option<&HeaderValue>,
-        host: Option<&HeaderValue>,
-    ) -> Standing {
+    pub(super) fn standing(&self, origin: Option<&HeaderValue>, host: &str) -> Standing {
         let Some(origin) = origin else {
             return Standing::Own;
         };
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         if self.0.contains(&origin) {
             Standing::Allowed
         } else if !host.is_empty() && authority(&origin).eq_ignore_ascii_case(host) {
@@ -97,7 +92,7 @@ impl Standing {
 
     pub(super) fn add_headers(self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         // On every answer: a cache must not give one origin what another was told.
-        headers.append(VARY, HeaderValue::from_static("Origin"));
+        vary(headers, "Origin");
         if let (Self::Allowed, Some(origin)) = (self, origin) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             let exposed = HeaderValue::from_static("Location, Retry-After, ETag");

@@ -1,11 +1,14 @@
-//! Everything that can go wrong with a request, and what the client is told: RFC 9457.
+//! Everything that can go wrong with a request, and what the client is told: a program by RFC 9457,
+//! a person by a page.
 
-use http::header::{ALLOW, RETRY_AFTER};
+use ballot::{OptionName, PollId, VoteId};
+use http::header::{ACCEPT, ALLOW, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use pages::{ErrorPage, Language, Paths, RetryForm, accept, error_page};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Response, respond};
+use super::{Request, Response, language, list, page, respond, vary};
 use crate::settings::InvalidSetting;
 use crate::{Failure, log};
 
@@ -35,12 +38,37 @@ pub enum Problem {
         detail: &'static str,
         failure: Failure,
     },
+    /// A vote that came by a form could not be recorded: 503. The page offers to send it again under
+    /// its id.
+    NotRecorded {
+        vote: Box<(PollId, OptionName, VoteId)>,
+        failure: Failure,
+    },
     /// Not ready: 503, with how each thing that was asked for stands.
     NotReady(Map<String, Value>),
     /// A variable does not say what it should: 500.
     Misconfigured(InvalidSetting),
     /// Our own fault: 500. The text goes to the log.
     Internal(String),
+}
+
+/// Who reads the answer.
+pub(super) struct Reader {
+    /// A person, in a browser.
+    html: bool,
+    language: Language,
+}
+
+impl Reader {
+    /// By `Accept`. Who does not say gets a page where pages are, and JSON elsewhere.
+    pub(super) fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let is_page = Paths::is_page(request.uri().path());
+        Self {
+            html: accept::prefers_html(&list(headers, ACCEPT), is_page),
+            language: language(headers),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -57,7 +85,8 @@ struct Body {
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 impl Problem {
-    pub(super) fn into_response(self) -> Response {
+    pub(super) fn into_response(self, reader: &Reader) -> Response {
+        let mut retry = None;
         let mut header: Option<(HeaderName, HeaderValue)> = None;
         let mut members = Map::new();
         let (status, detail) = match self {
@@ -93,6 +122,17 @@ impl Problem {
                 header = Some((RETRY_AFTER, RETRY_AFTER_SECONDS));
                 (StatusCode::SERVICE_UNAVAILABLE, detail.to_owned())
             }
+            Self::NotRecorded { vote, failure } => {
+                failure.log();
+                retry = Some(vote);
+                header = Some((RETRY_AFTER, RETRY_AFTER_SECONDS));
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The vote could not be recorded. Send it again in a moment, with the same vote_id so that \
+                     it counts once."
+                        .to_owned(),
+                )
+            }
             Self::NotReady(state) => {
                 members = state;
                 header = Some((RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -116,20 +156,43 @@ impl Problem {
                 )
             }
         };
-        let body = Body {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail,
-            members,
+        let mut response = if reader.html {
+            let retry = retry.as_deref().map(|(poll, option, vote_id)| RetryForm {
+                poll,
+                option: option.as_str(),
+                vote_id: vote_id.as_str(),
+            });
+            let error = ErrorPage {
+                status: status.as_u16(),
+                detail: &in_words(detail, members),
+                retry,
+            };
+            page(status, error_page(reader.language, &error))
+        } else {
+            let body = Body {
+                r#type: "about:blank",
+                title: status.canonical_reason().unwrap_or_default(),
+                status: status.as_u16(),
+                detail,
+                members,
+            };
+            let body = serde_json::to_vec(&body).unwrap_or_default();
+            respond(status, "application/problem+json", body)
         };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = respond(status, "application/problem+json", body);
+        vary(response.headers_mut(), "Accept");
         if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }
         response
     }
+}
+
+/// The detail with its members, for people.
+fn in_words(mut detail: String, members: Map<String, Value>) -> String {
+    for (name, value) in members {
+        detail.push_str(&format!(" {name}: {}.", value.as_str().unwrap_or_default()));
+    }
+    detail
 }
 
 pub(super) fn allow_header(methods: &[Method]) -> String {

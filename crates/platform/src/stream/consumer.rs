@@ -10,11 +10,8 @@ use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
 use crate::{Cause, Failure, log};
 
-/// After so long without a sign a consumer that holds nothing is taken for gone.
-const CONSUMER_GONE: Duration = Duration::from_secs(3600);
-
 /// One member of the consumer group, by the variables `stream`, `consumer_group`, `consumer_name`,
-/// `batch_size`, `claim_idle_ms`, `stream_retention` and `redis_url`.
+/// `batch_size`, `claim_idle_ms`, `stream_retention`, `consumer_retention` and `redis_url`.
 pub struct Consumer {
     redis: Redis,
     stream: String,
@@ -25,6 +22,7 @@ pub struct Consumer {
     batch_size: u32,
     claim_idle: Duration,
     retention: Duration,
+    consumer_retention: Duration,
 }
 
 /// An entry that was handed to us, to be acknowledged or rejected.
@@ -32,6 +30,22 @@ pub struct Consumer {
 pub struct Delivery {
     pub stream_id: StreamId,
     pub raw: RawEntry,
+}
+
+/// How the stream stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Entries in the stream.
+    pub length: i64,
+    /// Entries that the group has not read.
+    pub lag: i64,
+    /// Entries that are read and not acknowledged.
+    pub pending: i64,
+    /// How long ago the oldest of these was appended; zero without one.
+    pub oldest_pending: Duration,
+    pub consumers: i64,
+    /// Entries in the dead-letter stream.
+    pub rejected: i64,
 }
 
 impl Consumer {
@@ -47,6 +61,7 @@ impl Consumer {
             batch_size: settings::count("batch_size").await?,
             claim_idle: settings::millis("claim_idle_ms").await?,
             retention: settings::seconds("stream_retention").await?,
+            consumer_retention: settings::seconds("consumer_retention").await?,
         })
     }
 
@@ -170,7 +185,7 @@ impl Consumer {
         let arguments = [
             parameter(&self.group),
             number(self.retention.as_millis()),
-            number(CONSUMER_GONE.as_millis()),
+            number(self.consumer_retention.as_millis()),
         ];
         let keys = [self.stream.as_str()];
         let reply = self
@@ -185,6 +200,32 @@ impl Consumer {
             log::info("stream_tidied", fields);
         }
         Ok(())
+    }
+
+    /// How the stream stands, whether or not it or the group are there yet.
+    pub async fn standing(&self) -> Result<Standing, Failure> {
+        let keys = [self.stream.as_str(), &self.rejected];
+        let script = include_str!("standing.lua");
+        let arguments = [parameter(&self.group)];
+        let reply = self.redis.evaluate(script, &keys, arguments).await?;
+        match *reply.as_slice() {
+            [
+                Value::Int64(length),
+                Value::Int64(lag),
+                Value::Int64(pending),
+                Value::Int64(age),
+                Value::Int64(consumers),
+                Value::Int64(rejected),
+            ] => Ok(Standing {
+                length,
+                lag,
+                pending,
+                oldest_pending: Duration::from_millis(u64::try_from(age).unwrap_or_default()),
+                consumers,
+                rejected,
+            }),
+            _ => Err(unexpected("standing.lua")),
+        }
     }
 
     /// How many entries are not counted yet.

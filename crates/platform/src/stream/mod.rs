@@ -14,7 +14,7 @@ use crate::Failure;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
 
-pub use consumer::{Consumer, Delivery};
+pub use consumer::{Consumer, Delivery, Standing};
 
 /// How long the doorbell counts as rung. If nobody listened, the first vote after it rings again.
 const DOORBELL_HOLDS: Duration = Duration::from_secs(1);

@@ -1,0 +1,61 @@
+//! `GET /results`: the results for people.
+
+use std::time::Duration;
+
+use ballot::{PollId, Receipt};
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use pages::{MyVote, Paths, Poll, ResultsPage, results_page};
+use platform::http::{self as web, Request};
+use platform::postgres::Postgres;
+
+use crate::{TWO_SECONDS, find_receipt, find_results};
+
+pub const PATH: &str = "/results";
+
+/// How often, and how far apart, a vote is looked for: it is mostly counted before its voter's
+/// browser has followed the redirect, and nobody should have to reload for the few milliseconds
+/// that it sometimes takes.
+const LOOKS: u32 = 6;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// How the poll stands. After a vote by the form also what became of that: this page is the voter's,
+/// and in no cache.
+pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
+    let language = web::language(request.headers());
+    let poll = Poll::default_in(language);
+    // First the vote, then the tallies: so they hold the vote that is said to be counted.
+    let vote = request.uri().query().and_then(Paths::vote_in);
+    let receipt = match vote {
+        Some(id) => wait_for_receipt(postgres, id).await?,
+        None => None,
+    };
+    let results = find_results(postgres, &poll.id).await?;
+
+    let shown = ResultsPage {
+        poll: &poll,
+        results: &results,
+        vote: match (&receipt, vote.and_then(web::decode)) {
+            (Some(receipt), _) => Some(MyVote::Counted(receipt)),
+            (None, Some(id)) => Some(MyVote::NotCounted {
+                receipt: Paths::of(&poll.id).receipt(&id),
+            }),
+            (None, None) => None,
+        },
+    };
+    let mut response = web::page(StatusCode::OK, results_page(language, &shown));
+    if vote.is_none() {
+        response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
+    }
+    web::revalidate(response, request.headers())
+}
+
+async fn wait_for_receipt(postgres: &Postgres, id: &str) -> web::Result<Option<Receipt>> {
+    for _ in 1..LOOKS {
+        if let Some(receipt) = find_receipt(postgres, PollId::default(), id).await? {
+            return Ok(Some(receipt));
+        }
+        platform::sleep(BETWEEN_LOOKS).await;
+    }
+    find_receipt(postgres, PollId::default(), id).await
+}

@@ -1,0 +1,83 @@
+//! The body of `POST /vote`: a vote as a browser sends it without a script.
+
+use crate::{InvalidRequest, OptionName, VoteId};
+
+/// A vote from a form: `option=cats`, and `vote_id` if it is sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoteForm {
+    pub option: OptionName,
+    pub vote_id: Option<VoteId>,
+}
+
+impl VoteForm {
+    /// Takes a whole body, `application/x-www-form-urlencoded`.
+    pub fn parse(body: &[u8]) -> Result<Self, InvalidRequest> {
+        let (mut option, mut vote_id) = (None, None);
+        for (name, value) in form_urlencoded::parse(body) {
+            let field = match &*name {
+                "option" => &mut option,
+                "vote_id" => &mut vote_id,
+                _ => return Err(InvalidRequest::NotAForm),
+            };
+            if field.replace(value).is_some() {
+                return Err(InvalidRequest::NotAForm);
+            }
+        }
+        let option = option.ok_or(InvalidRequest::NotAForm)?;
+        let option = OptionName::parse(&option).map_err(|_| InvalidRequest::NotAnOption)?;
+        let vote_id = vote_id
+            .map(|id| VoteId::parse(&id))
+            .transpose()
+            .map_err(|_| InvalidRequest::NotAForm)?;
+        Ok(Self { option, vote_id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(body: &str) -> Result<(String, Option<String>), InvalidRequest> {
+        VoteForm::parse(body.as_bytes()).map(|form| {
+            (
+                form.option.into_string(),
+                form.vote_id.map(VoteId::into_string),
+            )
+        })
+    }
+
+    #[test]
+    fn a_form_names_its_option_and_maybe_its_id() {
+        assert_eq!(parse("option=cats"), Ok(("cats".into(), None)));
+        assert_eq!(
+            parse("vote_id=k%2F1&option=gro%C3%9Fe+Hunde"),
+            Ok(("große Hunde".into(), Some("k/1".into())))
+        );
+    }
+
+    #[test]
+    fn what_is_not_a_vote_is_refused() {
+        for body in [
+            "",
+            "cats",
+            "vote_id=1",
+            "option=cats&option=dogs",
+            "option=cats&colour=red",
+            "option=cats&vote_id=",
+            r#"{"option":"cats"}"#,
+        ] {
+            assert_eq!(parse(body), Err(InvalidRequest::NotAForm), "{body}");
+        }
+        for body in ["option=", "option=ca%00ts"] {
+            assert_eq!(parse(body), Err(InvalidRequest::NotAnOption), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(body in any::<Vec<u8>>()) {
+            let _ = VoteForm::parse(&body);
+        }
+    }
+}

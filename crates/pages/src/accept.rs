@@ -1,0 +1,138 @@
+//! What a client would rather have: the `Accept…` headers of RFC 9110, section 12.5.
+
+use crate::Language;
+
+/// How a body can be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Brotli,
+    Gzip,
+    Identity,
+}
+
+/// The members of a list with their weights, 0 to 1.
+fn weighted(list: &str) -> impl Iterator<Item = (&str, f32)> {
+    list.split(',').filter_map(|member| {
+        let mut parts = member.split(';').map(str::trim);
+        let value = parts.next().filter(|value| !value.is_empty())?;
+        let weight = parts
+            .filter_map(|parameter| parameter.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+            .map_or(1.0, |(_, weight)| weight.trim().parse().unwrap_or(0.0));
+        Some((
+            value,
+            if (0.0..=1.0).contains(&weight) {
+                weight
+            } else {
+                0.0
+            },
+        ))
+    })
+}
+
+/// The weight of the first of `names` that the list has: put the most specific first.
+fn weight(list: &str, names: &[&str]) -> Option<f32> {
+    names.iter().find_map(|name| {
+        weighted(list)
+            .find(|(value, _)| value.eq_ignore_ascii_case(name))
+            .map(|(_, weight)| weight)
+    })
+}
+
+/// The best encoding that an `Accept-Encoding` allows. Of equal ones the smaller.
+pub fn encoding(accept_encoding: &str) -> Encoding {
+    let of = |name: &str| weight(accept_encoding, &[name, "*"]).unwrap_or(0.0);
+    let (brotli, gzip) = (of("br"), of("gzip"));
+    let identity = weight(accept_encoding, &["identity"]).unwrap_or(0.0);
+    if brotli > 0.0 && brotli >= gzip && brotli >= identity {
+        Encoding::Brotli
+    } else if gzip > 0.0 && gzip >= identity {
+        Encoding::Gzip
+    } else {
+        Encoding::Identity
+    }
+}
+
+/// The language that an `Accept-Language` prefers among ours; English if it has none of them.
+pub fn language(accept_language: &str) -> Language {
+    let mut best = (Language::English, 0.0);
+    for (range, weight) in weighted(accept_language) {
+        let primary = range.split('-').next().unwrap_or_default();
+        let language = Language::ALL
+            .into_iter()
+            .find(|language| language.tag().eq_ignore_ascii_case(primary));
+        if let Some(language) = language
+            && weight > best.1
+        {
+            best = (language, weight);
+        }
+    }
+    best.0
+}
+
+/// Whether an `Accept` asks for a page rather than for JSON. `otherwise` decides for whom it is
+/// all the same: most API clients send `*/*` or nothing.
+pub fn prefers_html(accept: &str, otherwise: bool) -> bool {
+    if accept.trim().is_empty() {
+        return otherwise;
+    }
+    let html = weight(accept, &["text/html", "text/*", "*/*"]).unwrap_or(0.0);
+    let json = ["application/problem+json", "application/json"]
+        .iter()
+        .map(|name| weight(accept, &[name, "application/*", "*/*"]).unwrap_or(0.0))
+        .fold(0.0, f32::max);
+    if html == json { otherwise } else { html > json }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_prefers_a_page_and_an_api_client_json() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
+        assert!(prefers_html(browser, false));
+        assert!(prefers_html("text/html", false));
+        assert!(prefers_html("text/html, application/json;q=0.5", false));
+        for accept in [
+            "application/json",
+            "application/problem+json",
+            "application/json, text/plain, */*;q=0.1",
+            "application/json, text/html;q=0.9",
+            "text/html;q=0",
+            "image/png",
+        ] {
+            assert!(!prefers_html(accept, false), "{accept}");
+        }
+        assert!(!prefers_html("application/json", true));
+        for indifferent in ["", "*/*", "text/html, application/json"] {
+            assert!(!prefers_html(indifferent, false));
+            assert!(prefers_html(indifferent, true));
+        }
+    }
+
+    #[test]
+    fn the_smallest_encoding_that_is_allowed_wins() {
+        assert_eq!(encoding("gzip, deflate, br, zstd"), Encoding::Brotli);
+        assert_eq!(encoding("gzip"), Encoding::Gzip);
+        assert_eq!(encoding("GZIP"), Encoding::Gzip);
+        assert_eq!(encoding("br;q=0.5, gzip"), Encoding::Gzip);
+        assert_eq!(encoding("br;q=0, *"), Encoding::Gzip);
+        assert_eq!(encoding("*"), Encoding::Brotli);
+        assert_eq!(encoding("identity, gzip;q=0.5"), Encoding::Identity);
+        for none in ["", "deflate", "br;q=0", "br;q=no", "gzip;q=2", ",;,"] {
+            assert_eq!(encoding(none), Encoding::Identity, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_preferred_language_that_we_have_wins() {
+        assert_eq!(language("de"), Language::German);
+        assert_eq!(language("de-AT,de;q=0.9,en;q=0.5"), Language::German);
+        assert_eq!(language("en;q=0.1, ES-mx"), Language::Spanish);
+        assert_eq!(language("fr, es;q=0.2"), Language::Spanish);
+        assert_eq!(language("fr"), Language::English);
+        assert_eq!(language("de;q=0"), Language::English);
+        assert_eq!(language(""), Language::English);
+    }
+}

@@ -1,0 +1,38 @@
+//! The HTML pages: what they say, in three languages, and how they look. Pure functions from what is
+//! known to HTML: no I/O and no Spin, so all of it is tested natively.
+//!
+//! In reading order: [`accept`], which of several versions a client prefers; [`Language`] and its
+//! [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
+//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`error_page`].
+//!
+//! A page holds no inline script or style, which [`SECURITY_POLICY`] forbids. It works without a
+//! script; `assets/page.js` makes it live.
+
+pub mod accept;
+pub mod assets;
+mod error_page;
+mod figures;
+mod language;
+mod layout;
+mod paths;
+mod poll;
+mod results_page;
+mod results_section;
+pub mod texts;
+mod vote_page;
+
+pub use error_page::{ErrorPage, RetryForm, error_page};
+pub use language::Language;
+pub use paths::Paths;
+pub use poll::{Choice, Poll};
+pub use results_page::{MyVote, ResultsPage, results_page};
+pub use vote_page::vote_page;
+
+/// The content type of every page.
+pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
+
+/// What a browser may do on our pages: load what is ours, send forms to us, nothing else. Trusted
+/// Types cost nothing, for the script never makes markup of text.
+pub const SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'; frame-src 'none'; object-src 'none'; worker-src 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";

@@ -1,0 +1,110 @@
+//! Where the pages are, and what the API behind them is called.
+
+use ballot::PollId;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The query parameter with a vote's id.
+const VOTE: &str = "vote";
+
+/// The paths of one poll.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The page to vote on.
+    pub page: String,
+    /// The page with the results.
+    pub results: String,
+    /// Takes the form of the page.
+    pub form: String,
+    pub api_vote: String,
+    pub api_results: String,
+    /// What a vote's id follows.
+    pub api_receipts: String,
+}
+
+impl Paths {
+    /// The default poll is at the root; all others are under their name, which needs no encoding.
+    pub fn of(poll: &PollId) -> Self {
+        let (page, prefix, api) = if *poll == PollId::default() {
+            ("/".to_owned(), String::new(), "/api".to_owned())
+        } else {
+            let page = format!("/polls/{poll}");
+            (page.clone(), page, format!("/api/polls/{poll}"))
+        };
+        Self {
+            page,
+            results: format!("{prefix}/results"),
+            form: format!("{prefix}/vote"),
+            api_vote: format!("{api}/vote"),
+            api_results: format!("{api}/results"),
+            api_receipts: format!("{api}/votes/"),
+        }
+    }
+
+    /// The receipt of a vote.
+    pub fn receipt(&self, vote_id: &str) -> String {
+        let id = utf8_percent_encode(vote_id, RESERVED);
+        format!("{}{id}", self.api_receipts)
+    }
+
+    /// The page with the results, and what became of this vote.
+    pub fn results_of(&self, vote_id: &str) -> String {
+        let id = utf8_percent_encode(vote_id, RESERVED);
+        format!("{}?{VOTE}={id}", self.results)
+    }
+
+    /// The vote that the query of [`Self::results_of`] names, percent-encoded.
+    pub fn vote_in(query: &str) -> Option<&str> {
+        query
+            .split('&')
+            .filter_map(|parameter| parameter.split_once('='))
+            .find(|(name, _)| *name == VOTE)
+            .map(|(_, id)| id)
+    }
+
+    /// Whether a path is that of a page, there or not, rather than of the API: then it is people who
+    /// ask for it.
+    pub fn is_page(path: &str) -> bool {
+        let default = Self::of(&PollId::default());
+        [default.page, default.results, default.form].contains(&path.to_owned())
+            || path.starts_with("/polls/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_poll_is_at_the_root() {
+        let paths = Paths::of(&PollId::default());
+        assert_eq!(
+            [&*paths.page, &paths.results, &paths.form, &paths.api_vote],
+            ["/", "/results", "/vote", "/api/vote"]
+        );
+        assert_eq!(paths.api_receipts, "/api/votes/");
+        assert_eq!(paths.results_of("a b&c"), "/results?vote=a%20b%26c");
+        assert_eq!(Paths::vote_in("x=1&vote=a%20b"), Some("a%20b"));
+        assert_eq!(Paths::vote_in("votes=a"), None);
+        let paths = Paths::of(&PollId::parse("pets-2026").unwrap());
+        assert_eq!(paths.page, "/polls/pets-2026");
+        assert_eq!(paths.form, "/polls/pets-2026/vote");
+        assert_eq!(paths.api_results, "/api/polls/pets-2026/results");
+    }
+
+    #[test]
+    fn pages_are_told_from_the_api() {
+        for page in ["/", "/vote", "/results", "/polls/none"] {
+            assert!(Paths::is_page(page), "{page}");
+        }
+        for other in ["/api/vote", "/health", "/nothing", "/openapi.json"] {
+            assert!(!Paths::is_page(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! A poll as a page shows it.
+
+use ballot::{PollId, default_poll};
+
+use crate::Language;
+
+/// What is asked, and what can be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    pub id: PollId,
+    pub question: String,
+    /// In their order; 2 to 50.
+    pub choices: Vec<Choice>,
+}
+
+/// An option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its name in the API.
+    pub option: String,
+    /// What people read.
+    pub label: String,
+}
+
+impl Poll {
+    /// The poll that is there from the start: the only one whose words we know, so it is translated.
+    pub fn default_in(language: Language) -> Self {
+        let texts = language.texts();
+        Self {
+            id: PollId::default(),
+            question: texts.default_question.to_owned(),
+            choices: default_poll::OPTIONS
+                .iter()
+                .zip(texts.default_options)
+                .map(|(option, label)| Choice {
+                    option: (*option).to_owned(),
+                    label: label.to_owned(),
+                })
+                .collect(),
+        }
+    }
+
+    /// What people read for an option; of one that is not there, its name.
+    pub(crate) fn label<'a>(&'a self, option: &'a str) -> &'a str {
+        self.choices
+            .iter()
+            .find(|choice| choice.option == option)
+            .map_or(option, |choice| &choice.label)
+    }
+}

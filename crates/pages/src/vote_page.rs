@@ -1,0 +1,103 @@
+//! The page to vote on.
+
+use maud::{Markup, html};
+
+use crate::layout::{live_main, page, question};
+use crate::texts::fill;
+use crate::{Language, Paths, Poll, results_section};
+
+/// The page of a poll: its question, its options, and how it stands. It holds no figures: the script
+/// asks for them, and without one `/results` has them. So it is the same for everybody.
+pub fn vote_page(language: Language, poll: &Poll) -> String {
+    let paths = Paths::of(&poll.id);
+    let content = html! {
+        (ballot(language, poll, &paths))
+        div.needs-script { (results_section::empty(language, poll)) }
+    };
+    let main = live_main(language, poll, content);
+    page(language, &poll.question, &paths, true, main)
+}
+
+fn ballot(language: Language, poll: &Poll, paths: &Paths) -> Markup {
+    let texts = language.texts();
+    let keys = poll.choices.len().min(9);
+    html! {
+        form.ballot method="post" action=(paths.form) {
+            (question(poll))
+            div.choices role="group" aria-labelledby="question" {
+                @for (i, choice) in poll.choices.iter().enumerate() {
+                    button.choice name="option" value=(choice.option) aria-keyshortcuts=[key(i)] {
+                        span.label { (choice.label) }
+                        @if let Some(key) = key(i) { kbd.needs-script aria-hidden="true" { (key) } }
+                    }
+                }
+            }
+            div.outcome {
+                div.message role="status" { p { (texts.ready) } }
+                // A key pressed by accident is a vote: whoever speaks to the machine or has no steady
+                // hand can turn that off (WCAG 2.1.4).
+                label.keys.needs-script {
+                    input type="checkbox" checked;
+                    (fill(texts.keys_hint, "n", &keys.to_string()))
+                }
+            }
+        }
+    }
+}
+
+/// The key that votes for an option.
+fn key(index: usize) -> Option<usize> {
+    (index < 9).then_some(index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Choice;
+    use ballot::PollId;
+
+    #[test]
+    fn each_language_has_a_page() {
+        for language in Language::ALL {
+            let html = vote_page(language, &Poll::default_in(language));
+            assert!(html.starts_with("<!DOCTYPE html>"));
+            assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())));
+            assert!(html.contains(r#"<form class="ballot" method="post" action="/vote">"#));
+            for option in ballot::default_poll::OPTIONS {
+                assert!(html.contains(&format!("name=\"option\" value=\"{option}\"")));
+            }
+            assert!(html.len() < 12 * 1024, "{}", html.len());
+        }
+    }
+
+    #[test]
+    fn markup_in_a_poll_is_text() {
+        let evil = "\"><script>alert(1)</script>'&";
+        let poll = Poll {
+            id: PollId::parse("evil").unwrap(),
+            question: evil.into(),
+            choices: (0..50)
+                .map(|i| Choice {
+                    option: format!("{evil}{i}"),
+                    label: format!("{evil}{i}"),
+                })
+                .collect(),
+        };
+        let html = vote_page(Language::English, &poll);
+        assert!(!html.contains("<script>") && !html.contains("value=\"\">"));
+        assert_eq!(html.matches("<button ").count(), 50);
+        assert_eq!(html.matches("<kbd ").count(), 9);
+        assert!(html.contains("action=\"/polls/evil/vote\""));
+    }
+
+    #[test]
+    fn nothing_is_inline() {
+        let html = vote_page(Language::English, &Poll::default_in(Language::English));
+        for inline in ["style=", "<style", "onclick", "onload"] {
+            assert!(!html.contains(inline), "{inline}");
+        }
+        assert_eq!(html.matches("<script").count(), 1);
+        assert!(html.contains("<script type=\"module\" src=\"/assets/page."));
+        assert!(!html.contains("//fonts") && !html.contains("https://"));
+    }
+}

@@ -1,0 +1,155 @@
+//! What an operator sees: `GET /metrics` of the component `sweep`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use spinvote_tests::{World, eventually};
+
+/// The samples of an answer, by name and labels.
+async fn samples(world: &World) -> BTreeMap<String, f64> {
+    let answer = world.get("/metrics").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("text/plain; version=0.0.4"),
+        "{answer:?}"
+    );
+    answer
+        .body
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+            (name.to_owned(), value.parse().expect("a number"))
+        })
+        .collect()
+}
+
+fn without_tally(stack: stack::StackBuilder) -> stack::StackBuilder {
+    stack.without_component("tally")
+}
+
+#[tokio::test]
+async fn before_the_first_vote_everything_is_zero() {
+    let world = World::start_with(without_tally).await;
+    let samples = samples(&world).await;
+    for name in [
+        "spinvote_stream_length",
+        "spinvote_stream_lag",
+        "spinvote_pending_entries",
+        "spinvote_oldest_pending_seconds",
+        "spinvote_consumers",
+        "spinvote_dead_letters",
+        "spinvote_votes_counted_total{option=\"cats\",poll=\"default\"}",
+        "spinvote_votes_counted_total{option=\"dogs\",poll=\"default\"}",
+        "spinvote_last_recorded_timestamp_seconds",
+    ] {
+        assert_eq!(samples.get(name), Some(&0.0), "{name} in {samples:?}");
+    }
+    assert!(samples["spinvote_migrations_version"] >= 1.0);
+    assert_eq!(samples["spinvote_upstream_up{upstream=\"redis\"}"], 1.0);
+    assert_eq!(samples["spinvote_upstream_up{upstream=\"postgres\"}"], 1.0);
+}
+
+#[tokio::test]
+async fn the_stream_is_seen_as_it_fills_and_is_counted() {
+    let world = World::start_with(without_tally).await;
+    world.vote("cats").await;
+    world.vote("cats").await;
+    world.command::<String>("XADD votes * option parrots").await;
+
+    let waiting = samples(&world).await;
+    assert_eq!(waiting["spinvote_stream_length"], 3.0);
+    assert_eq!(waiting["spinvote_stream_lag"], 3.0);
+
+    world.sweep().await;
+    let counted = samples(&world).await;
+    assert_eq!(counted["spinvote_stream_lag"], 0.0);
+    assert_eq!(counted["spinvote_pending_entries"], 0.0);
+    assert_eq!(counted["spinvote_dead_letters"], 1.0);
+    assert_eq!(counted["spinvote_consumers"], 1.0);
+    assert_eq!(
+        counted["spinvote_votes_counted_total{option=\"cats\",poll=\"default\"}"],
+        2.0
+    );
+    let now = world
+        .number("select extract(epoch from now())::bigint")
+        .await;
+    let age = now as f64 - counted["spinvote_last_recorded_timestamp_seconds"];
+    assert!((-2.0..60.0).contains(&age), "{age}");
+}
+
+#[tokio::test]
+async fn an_entry_that_a_consumer_holds_is_pending_and_ages() {
+    let world = World::start_with(without_tally).await;
+    world.sweep().await;
+    world.vote("dogs").await;
+    let _: redis::Value = world
+        .command("XREADGROUP GROUP vote-processors pod-1 STREAMS votes >")
+        .await;
+    eventually("the entry is over a second old", async || {
+        let samples = samples(&world).await;
+        samples["spinvote_pending_entries"] == 1.0
+            && samples["spinvote_oldest_pending_seconds"] > 1.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hundred_polls_have_their_own_series_and_the_rest_is_summed() {
+    let world = World::start_with(without_tally).await;
+    world
+        .sql()
+        .await
+        .batch_execute(
+            "insert into polls (poll, question, options, created_at)
+             select 'poll-' || n, 'Which?', '{a,b}', now() + n * interval '1 second'
+             from generate_series(1, 150) n;
+             update votes set count = 2 where poll like 'poll-%'",
+        )
+        .await
+        .unwrap();
+    let samples = samples(&world).await;
+    let series = |poll: &str| {
+        let label = format!("poll=\"{poll}\"");
+        samples.keys().filter(|name| name.contains(&label)).count()
+    };
+    assert_eq!(series("poll-150"), 2);
+    assert_eq!(series("poll-51"), 2);
+    assert_eq!(series("poll-50"), 0, "older than the newest hundred");
+    assert_eq!(
+        samples["spinvote_votes_counted_total{option=\"_other\",poll=\"_other\"}"], 200.0,
+        "50 polls of two options with two votes each, and the default poll without any"
+    );
+}
+
+#[tokio::test]
+async fn with_one_server_down_the_other_half_is_still_seen() {
+    let mut world =
+        World::start_with(|stack| without_tally(stack).variable("upstream_timeout_ms", "500"))
+            .await;
+    world.vote("cats").await;
+    world.stack.postgres.stop();
+    let seen = samples(&world).await;
+    assert_eq!(seen["spinvote_upstream_up{upstream=\"postgres\"}"], 0.0);
+    assert_eq!(seen["spinvote_stream_lag"], 1.0);
+    assert!(!seen.contains_key("spinvote_migrations_version"));
+
+    world.stack.postgres.start().await.unwrap();
+    world.stack.redis.stop();
+    let seen = samples(&world).await;
+    assert_eq!(seen["spinvote_upstream_up{upstream=\"redis\"}"], 0.0);
+    assert!(seen["spinvote_migrations_version"] >= 1.0);
+    assert!(!seen.contains_key("spinvote_stream_lag"));
+}
+
+#[tokio::test]
+async fn metrics_are_only_to_be_read() {
+    let world = World::start_with(without_tally).await;
+    let answer = world.post("/metrics", json!({}).to_string()).await;
+    answer.problem(405);
+    assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS");
+}
