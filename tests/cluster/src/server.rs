@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use stack::{
-    ports,
+    checkout, ports,
     process::{Farewell, Process},
 };
 
@@ -30,6 +30,7 @@ pub struct Server {
     // Dropped in this order.
     _apiserver: Process,
     _etcd: Process,
+    _lock: File,
 }
 
 impl Server {
@@ -39,10 +40,13 @@ impl Server {
             return Ok(None);
         };
         let client = ports::free()?;
-        let directory = std::env::temp_dir().join(format!(
-            "spinvote-apiserver-{}-{client}",
-            std::process::id()
-        ));
+        // One of each checkout at a time; what an earlier one left goes.
+        let place = checkout::target().join("cluster-server");
+        fs::create_dir_all(&place)?;
+        let lock = File::create(place.join("lock"))?;
+        lock.lock()?;
+        let directory = place.join("state");
+        let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory)?;
 
         let etcd = Process::spawn(
@@ -142,6 +146,7 @@ impl Server {
             directory,
             _apiserver: apiserver,
             _etcd: etcd,
+            _lock: lock,
         };
         let mut create = server.kubectl(&["create"]);
         for file in tools::custom_resources()? {
@@ -186,12 +191,6 @@ impl Server {
             String::from_utf8_lossy(&said.stderr)
         );
         Ok(String::from_utf8_lossy(&said.stdout).into_owned())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
