@@ -14,7 +14,7 @@ use stack::checkout;
 use crate::{object::Object, output, tools::Tools};
 
 /// What overlays are made of, besides the base; as docs/kubernetes.md lists them.
-pub const COMBINATIONS: [&[&str]; 7] = [
+pub const COMBINATIONS: [&[&str]; 8] = [
     &["ingress", "spintainer"],
     &["gateway"],
     &["gateway", "autoscaling", "observability"],
@@ -34,6 +34,7 @@ pub const COMBINATIONS: [&[&str]; 7] = [
         "external-data",
     ],
     &["ingress", "external-data", "spintainer"],
+    &["ingress", "spintainer", "hardened"],
 ];
 
 /// A copy of all that kustomize reads.
