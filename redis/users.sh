@@ -5,6 +5,7 @@
 #   SPINVOTE_STREAM              the stream, default `votes`
 #   SPINVOTE_API_PASSWORD        of spinvote-api: the components vote and health
 #   SPINVOTE_CONSUMER_PASSWORD   of spinvote-consumer: tally and sweep
+#   SPINVOTE_SCALER_PASSWORD     of spinvote-scaler: what adds consumers when the stream grows (KEDA)
 #   SPINVOTE_OPERATOR_PASSWORD   of operator: people, and whoever must do anything
 #
 # A user without a password is left out. Passwords appear as their SHA-256 only.
@@ -55,5 +56,10 @@ user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xinfo +xpending +xlen +xrange ~$stream)" \
     "(+xadd +xlen ~$rejected)" \
     "(+get +set +del ~$doorbell)"
+
+# May see how much there is to do, and nothing of what it is.
+user spinvote-scaler "${SPINVOTE_SCALER_PASSWORD:-}" \
+    "+ping +hello +info" \
+    "(+xinfo +xlen +xpending ~$stream)"
 
 user operator "${SPINVOTE_OPERATOR_PASSWORD:-}" "~* &* +@all"

@@ -14,12 +14,12 @@ for package in "$@"; do
             echo 'create_main_cluster = false' >>$setting
             apt-get install --yes --no-install-recommends postgresql
             ;;
-        redis-server)
-            apt-get install --yes --no-install-recommends redis-server
+        redis-server | prometheus)
+            apt-get install --yes --no-install-recommends "$package"
             if [ -d /run/systemd/system ]; then
-                systemctl disable --now redis-server
+                systemctl disable --now "$package"
             else
-                invoke-rc.d redis-server stop || true
+                invoke-rc.d "$package" stop || true
             fi
             ;;
         *)

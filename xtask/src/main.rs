@@ -2,6 +2,7 @@
 
 mod build;
 mod instance;
+mod k8s;
 mod prerequisites;
 mod recount;
 mod step;
@@ -41,6 +42,9 @@ enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Prepare what the manifests in k8s/ need
+    #[command(subcommand)]
+    K8s(k8s::Command),
     /// Check the format, lint, and run all tests
     Test {
         /// Run only the end-to-end tests whose names contain one of these
@@ -69,6 +73,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Env => print!("{}", instance::addresses()?),
         Command::Recount { repair } => return recount::recount(repair),
+        Command::K8s(command) => k8s::k8s(command)?,
         Command::Test { filters } => test::test(&filters).await?,
     }
     Ok(ExitCode::SUCCESS)

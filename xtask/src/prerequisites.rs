@@ -59,6 +59,11 @@ pub async fn browser() -> Result<()> {
     axe().await
 }
 
+/// promtool, for the tests of the alerts.
+pub async fn promtool() -> Result<()> {
+    install(missing_promtool).await
+}
+
 /// Something that is not there: Debian's package of it, and why it is needed.
 type Missing = (&'static str, String);
 
@@ -106,6 +111,15 @@ fn missing_stores() -> Vec<Missing> {
         .err()
         .map(|error| ("postgresql", error.to_string()));
     redis.into_iter().chain(postgres).collect()
+}
+
+fn missing_promtool() -> Vec<Missing> {
+    let found = succeeds("promtool", &["--version"]);
+    let reason = "promtool is not installed".to_owned();
+    (!found)
+        .then_some(("prometheus", reason))
+        .into_iter()
+        .collect()
 }
 
 fn missing_of_the_browser() -> Vec<Missing> {
@@ -173,12 +187,13 @@ fn apt() -> Option<Command> {
 /// What installs these elsewhere.
 fn advice(packages: &[&str]) -> String {
     /// The names on Debian, Fedora and of Homebrew.
-    const NAMES: [[&str; 3]; 5] = [
+    const NAMES: [[&str; 3]; 6] = [
         ["redis-server", "redis", "redis"],
         ["postgresql", "postgresql-server", "postgresql@17"],
         ["chromium", "chromium", "--cask chromium"],
         ["chromium-driver", "chromedriver", "chromedriver"],
         ["npm", "npm", "node"],
+        ["prometheus", "golang-github-prometheus", "prometheus"],
     ];
     let on = |system: usize| {
         let names = NAMES.iter().filter(|names| packages.contains(&names[0]));

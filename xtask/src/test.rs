@@ -15,6 +15,7 @@ pub async fn test(filters: &[String]) -> Result<()> {
     prerequisites::wasm_target().await?;
     prerequisites::lints().await?;
     prerequisites::stores().await?;
+    prerequisites::promtool().await?;
     prerequisites::browser().await?;
 
     step("Check the format", async |step| {

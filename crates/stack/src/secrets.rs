@@ -85,7 +85,8 @@ impl Secrets {
     }
 }
 
-fn password() -> Result<String> {
+/// A new one: 160 bits, as letters and digits.
+pub fn password() -> Result<String> {
     let mut bytes = [0; 20];
     File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
