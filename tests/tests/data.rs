@@ -99,10 +99,10 @@ async fn entries_of_other_polls_are_counted_there() {
 async fn batches_that_overlap_may_be_recorded_at_once() {
     let world = World::start().await;
     let record = "select * from record_votes(
-        (select array_agg('default') from generate_series(1, 2000)),
+        (select array_agg('default'::text) from generate_series(1, 2000)),
         (select array_agg('v' || i order by random()) from generate_series(1, 2000) i),
         null::text[],
-        (select array_agg('cats') from generate_series(1, 2000)),
+        (select array_agg('cats'::text) from generate_series(1, 2000)),
         null::text[],
         (select array_agg(0::bigint) from generate_series(1, 2000)))";
     let clients = futures::future::join_all((0..6).map(|_| world.sql())).await;

@@ -60,7 +60,7 @@ pub async fn test(filters: &[String]) -> Result<()> {
             "the examples in the documentation",
         )?;
     }
-    let mut end_to_end = cargo(&["test", "--test", "*"]);
+    let mut end_to_end = cargo(&["test", "--no-fail-fast", "--test", "*"]);
     end_to_end.arg("--").args(filters);
     pass(end_to_end, "the end-to-end tests")
 }

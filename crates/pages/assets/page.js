@@ -392,15 +392,16 @@ function remember(count) {
 
 function drawHistory() {
   const newest = Math.floor(Date.now() / BUCKET);
-  const counts = Array.from({ length: BUCKETS }, (_, i) => perBucket.get(newest - BUCKETS + 1 + i) ?? 0);
-  for (const bucket of perBucket.keys()) if (bucket <= newest - BUCKETS) perBucket.delete(bucket);
+  for (const bucket of perBucket.keys()) if (bucket < newest - BUCKETS) perBucket.delete(bucket);
+  // The newest is not over yet: drawn, it would always seem as if the votes had just stopped.
+  const counts = Array.from({ length: BUCKETS }, (_, i) => perBucket.get(newest - BUCKETS + i) ?? 0);
   const most = Math.max(...counts, 1);
   const points = counts.map(
     (count, i) => `${((i * 300) / (BUCKETS - 1)).toFixed(1)} ${(47 - (count / most) * 45).toFixed(1)}`,
   );
   find(".history .line").setAttribute("d", `M${points.join("L")}`);
   find(".history .area").setAttribute("d", `M0 48L${points.join("L")}L300 48Z`);
-  const sum = counts.reduce((a, b) => a + b, 0);
+  const sum = [...perBucket.values()].reduce((a, b) => a + b, 0);
   setText(find(".history strong"), number.format(Math.round(sum)));
 }
 

@@ -10,43 +10,63 @@ pub enum Encoding {
     Identity,
 }
 
-/// The members of a list with their weights, 0 to 1.
-fn weighted(list: &str) -> impl Iterator<Item = (&str, f32)> {
+/// The members of a list with their weights.
+fn weighted(list: &str) -> impl Iterator<Item = (&str, Weight)> {
     list.split(',').filter_map(|member| {
         let mut parts = member.split(';').map(str::trim);
         let value = parts.next().filter(|value| !value.is_empty())?;
         let weight = parts
             .filter_map(|parameter| parameter.split_once('='))
             .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-            .map_or(1.0, |(_, weight)| weight.trim().parse().unwrap_or(0.0));
-        Some((
-            value,
-            if (0.0..=1.0).contains(&weight) {
-                weight
-            } else {
-                0.0
-            },
-        ))
+            .map_or(Weight::FULL, |(_, weight)| Weight::parse(weight.trim()));
+        Some((value, weight))
     })
 }
 
+/// Thousandths: a weight has at most three decimals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Weight(u16);
+
+impl Weight {
+    /// Not acceptable.
+    const NONE: Self = Self(0);
+    const FULL: Self = Self(1000);
+
+    /// What is no weight accepts nothing.
+    fn parse(text: &str) -> Self {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        if decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
+            return Self::NONE;
+        }
+        let thousandths = decimals
+            .bytes()
+            .chain([b'0'; 3])
+            .take(3)
+            .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+        match (whole, thousandths) {
+            ("0", thousandths) => Self(thousandths),
+            ("1", 0) => Self::FULL,
+            _ => Self::NONE,
+        }
+    }
+}
+
 /// The weight of the first of `names` that the list has: put the most specific first.
-fn weight(list: &str, names: &[&str]) -> Option<f32> {
-    names.iter().find_map(|name| {
-        weighted(list)
-            .find(|(value, _)| value.eq_ignore_ascii_case(name))
-            .map(|(_, weight)| weight)
-    })
+fn weight(list: &str, names: &[&str]) -> Weight {
+    names
+        .iter()
+        .find_map(|name| weighted(list).find(|(value, _)| value.eq_ignore_ascii_case(name)))
+        .map_or(Weight::NONE, |(_, weight)| weight)
 }
 
 /// The best encoding that an `Accept-Encoding` allows. Of equal ones the smaller.
 pub fn encoding(accept_encoding: &str) -> Encoding {
-    let of = |name: &str| weight(accept_encoding, &[name, "*"]).unwrap_or(0.0);
+    let of = |name: &str| weight(accept_encoding, &[name, "*"]);
     let (brotli, gzip) = (of("br"), of("gzip"));
-    let identity = weight(accept_encoding, &["identity"]).unwrap_or(0.0);
-    if brotli > 0.0 && brotli >= gzip && brotli >= identity {
+    let identity = weight(accept_encoding, &["identity"]);
+    if brotli > Weight::NONE && brotli >= gzip && brotli >= identity {
         Encoding::Brotli
-    } else if gzip > 0.0 && gzip >= identity {
+    } else if gzip > Weight::NONE && gzip >= identity {
         Encoding::Gzip
     } else {
         Encoding::Identity
@@ -55,7 +75,7 @@ pub fn encoding(accept_encoding: &str) -> Encoding {
 
 /// The language that an `Accept-Language` prefers among ours; English if it has none of them.
 pub fn language(accept_language: &str) -> Language {
-    let mut best = (Language::English, 0.0);
+    let mut best = (Language::English, Weight::NONE);
     for (range, weight) in weighted(accept_language) {
         let primary = range.split('-').next().unwrap_or_default();
         let language = Language::ALL
@@ -76,11 +96,12 @@ pub fn prefers_html(accept: &str, otherwise: bool) -> bool {
     if accept.trim().is_empty() {
         return otherwise;
     }
-    let html = weight(accept, &["text/html", "text/*", "*/*"]).unwrap_or(0.0);
+    let html = weight(accept, &["text/html", "text/*", "*/*"]);
     let json = ["application/problem+json", "application/json"]
-        .iter()
-        .map(|name| weight(accept, &[name, "application/*", "*/*"]).unwrap_or(0.0))
-        .fold(0.0, f32::max);
+        .map(|name| weight(accept, &[name, "application/*", "*/*"]))
+        .into_iter()
+        .max()
+        .unwrap_or(Weight::NONE);
     if html == json { otherwise } else { html > json }
 }
 
@@ -120,7 +141,18 @@ mod tests {
         assert_eq!(encoding("br;q=0, *"), Encoding::Gzip);
         assert_eq!(encoding("*"), Encoding::Brotli);
         assert_eq!(encoding("identity, gzip;q=0.5"), Encoding::Identity);
-        for none in ["", "deflate", "br;q=0", "br;q=no", "gzip;q=2", ",;,"] {
+        for none in [
+            "",
+            "deflate",
+            "br;q=0",
+            "br;q=0.000",
+            "br;q=no",
+            "br;q=0.1234",
+            "br;q=-1",
+            "gzip;q=2",
+            "gzip;q=1.001",
+            ",;,",
+        ] {
             assert_eq!(encoding(none), Encoding::Identity, "{none}");
         }
     }
