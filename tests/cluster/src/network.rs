@@ -55,10 +55,8 @@ impl Peer {
             .flatten()
             .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
             .collect();
-        let name = pod
-            .name()
-            .rsplit_once('-')
-            .map_or(pod.name(), |(name, _)| name);
+        // Without what makes it this version of it, and this one of several.
+        let name = pod.name().split('-').next().unwrap_or_default();
         Self::pod(name, pod.namespace(), &labels)
     }
 }

@@ -58,17 +58,17 @@ fn deployment(app: &Object, executor: &Object) -> Object {
         "resources": app.0["spec"]["resources"],
         "livenessProbe": probe("liveness"),
         "readinessProbe": probe("readiness"),
-        "volumeMounts": [{
+        "volumeMounts": with(app.list("/spec/volumeMounts"), json!({
             "name": "spin-ca", "readOnly": true, "subPath": "ca-certificates.crt",
             "mountPath": "/etc/ssl/certs/ca-certificates.crt",
-        }],
+        })),
     });
     let mut pod = json!({
         "serviceAccountName": app.text("/spec/serviceAccountName"),
-        "volumes": [{ "name": "spin-ca", "secret": {
+        "volumes": with(app.list("/spec/volumes"), json!({ "name": "spin-ca", "secret": {
             "secretName": "spin-ca", "optional": true,
             "items": [{ "key": "ca-certificates.crt", "path": "ca-certificates.crt" }],
-        }}],
+        }})),
     });
     if let Some(class) = config.get("runtimeClassName") {
         pod["runtimeClassName"] = class.clone();
@@ -97,6 +97,11 @@ fn deployment(app: &Object, executor: &Object) -> Object {
             "template": { "metadata": { "labels": template_labels }, "spec": pod },
         },
     }))
+}
+
+/// The app's own, and the operator's.
+fn with(own: &[Value], more: Value) -> Vec<Value> {
+    own.iter().cloned().chain([more]).collect()
 }
 
 fn service(app: &Object) -> Object {

@@ -110,7 +110,7 @@ impl Manifests {
 
     /// Adds an overlay of these components, and returns its name.
     pub fn combine(&self, components: &[&str]) -> Result<String> {
-        let name = components.join("-");
+        let name = format!("with-{}", components.join("-"));
         let components: String = components
             .iter()
             .map(|component| format!("  - ../../components/{component}\n"))

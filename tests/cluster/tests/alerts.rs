@@ -68,7 +68,7 @@ fn every_alert_is_tested_explained_and_linked_to_its_explanation() {
 /// A dashboard that asks for a metric that nobody has shows nothing, and nobody notices.
 #[test]
 fn the_dashboard_asks_for_metrics_that_exist() {
-    const METRICS: [&str; 9] = [
+    const METRICS: [&str; 10] = [
         "spinvote_stream_length",
         "spinvote_stream_lag",
         "spinvote_pending_entries",
@@ -78,6 +78,7 @@ fn the_dashboard_asks_for_metrics_that_exist() {
         "spinvote_votes_counted_total",
         "spinvote_last_recorded_timestamp_seconds",
         "spinvote_migrations_version",
+        "spinvote_upstream_up",
     ];
     let Some((_, rule)) = rules() else { return };
     let file = checkout::root().join("k8s/components/observability/spinvote.json");
