@@ -1,5 +1,7 @@
 //! The NetworkPolicies let those talk who must, and nobody else, in either direction.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 
 use cluster_tests::{
