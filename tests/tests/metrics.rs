@@ -14,7 +14,7 @@ async fn samples(world: &World) -> BTreeMap<String, f64> {
     assert!(
         answer
             .header("content-type")
-            .starts_with("text/plain; version=0.0.4"),
+            .starts_with("application/openmetrics-text; version=1.0.0"),
         "{answer:?}"
     );
     answer
@@ -43,8 +43,8 @@ async fn before_the_first_vote_everything_is_zero() {
         "spinvote_oldest_pending_seconds",
         "spinvote_consumers",
         "spinvote_dead_letters",
-        "spinvote_votes_counted_total{option=\"cats\",poll=\"default\"}",
-        "spinvote_votes_counted_total{option=\"dogs\",poll=\"default\"}",
+        "spinvote_votes_counted_total{poll=\"default\",option=\"cats\"}",
+        "spinvote_votes_counted_total{poll=\"default\",option=\"dogs\"}",
         "spinvote_last_recorded_timestamp_seconds",
     ] {
         assert_eq!(samples.get(name), Some(&0.0), "{name} in {samples:?}");
@@ -72,7 +72,7 @@ async fn the_stream_is_seen_as_it_fills_and_is_counted() {
     assert_eq!(counted["spinvote_dead_letters"], 1.0);
     assert_eq!(counted["spinvote_consumers"], 1.0);
     assert_eq!(
-        counted["spinvote_votes_counted_total{option=\"cats\",poll=\"default\"}"],
+        counted["spinvote_votes_counted_total{poll=\"default\",option=\"cats\"}"],
         2.0
     );
     let now = world
@@ -121,7 +121,7 @@ async fn a_hundred_polls_have_their_own_series_and_the_rest_is_summed() {
     assert_eq!(series("poll-51"), 2);
     assert_eq!(series("poll-50"), 0, "older than the newest hundred");
     assert_eq!(
-        samples["spinvote_votes_counted_total{option=\"_other\",poll=\"_other\"}"], 200.0,
+        samples["spinvote_votes_counted_total{poll=\"_other\",option=\"_other\"}"], 200.0,
         "50 polls of two options with two votes each, and the default poll without any"
     );
 }

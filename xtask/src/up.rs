@@ -158,6 +158,7 @@ fn welcome(url: &str) {
          The page    {url}\n\
          Vote        curl -d '{{\"option\":\"cats\"}}' {url}/api/vote\n\
          Count       curl {url}/api/results\n\
+         Metrics     {url}/metrics\n\
          Look inside eval \"$(cargo xtask env)\"; redis-cli -u \"$REDIS_URL\"; psql \"$DATABASE_URL\"\n\
          Stop        Ctrl-C\n"
     );

@@ -6,13 +6,20 @@ use platform::http::{self as web, Problem};
 use platform::postgres::{Postgres, column};
 use platform::stream::{Consumer, Standing};
 use platform::{Failure, http::Response};
-use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::Registry;
 
 /// Polls that have a series an option of their own; what older ones counted is summed.
 const POLLS: i64 = 100;
 
 /// The `poll` and `option` of that sum. No poll can be named so.
 const OTHER: &str = "_other";
+
+/// OpenMetrics, which Prometheus made of its own text format.
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What one query of the database says.
 struct Tables {
@@ -30,7 +37,7 @@ pub async fn metrics(consumer: &Consumer, postgres: &Postgres) -> Result<Respons
     let text = encode(&standing, &tables).map_err(|error| Problem::Internal(error.to_string()))?;
     standing.as_ref().err().into_iter().for_each(Failure::log);
     tables.as_ref().err().into_iter().for_each(Failure::log);
-    Ok(web::respond(StatusCode::OK, prometheus::TEXT_FORMAT, text))
+    Ok(web::respond(StatusCode::OK, CONTENT_TYPE, text))
 }
 
 async fn tables(postgres: &Postgres) -> Result<Tables, Failure> {
@@ -75,95 +82,89 @@ async fn tables(postgres: &Postgres) -> Result<Tables, Failure> {
 fn encode(
     standing: &Result<Standing, Failure>,
     tables: &Result<Tables, Failure>,
-) -> prometheus::Result<String> {
-    let registry = Registry::new();
+) -> Result<String, std::fmt::Error> {
+    let mut registry = Registry::with_prefix("spinvote");
 
-    let up = IntGaugeVec::new(
-        Opts::new(
-            "spinvote_upstream_up",
-            "Whether the server answered just now.",
-        ),
-        &["upstream"],
-    )?;
-    up.with_label_values(&["redis"])
-        .set(standing.is_ok().into());
-    up.with_label_values(&["postgres"])
-        .set(tables.is_ok().into());
-    registry.register(Box::new(up))?;
+    let up = Family::<Upstream, Gauge>::default();
+    for (upstream, answered) in [("redis", standing.is_ok()), ("postgres", tables.is_ok())] {
+        up.get_or_create(&Upstream { upstream })
+            .set(answered.into());
+    }
+    registry.register("upstream_up", "Whether the server answered just now", up);
 
     if let Ok(standing) = standing {
         for (name, help, value) in [
             (
-                "spinvote_stream_length",
-                "Entries in the stream, acknowledged ones included.",
+                "stream_length",
+                "Entries in the stream, acknowledged ones included",
                 standing.length,
             ),
             (
-                "spinvote_stream_lag",
-                "Entries that the consumer group has not read.",
+                "stream_lag",
+                "Entries that the consumer group has not read",
                 standing.lag,
             ),
             (
-                "spinvote_pending_entries",
-                "Entries that were read and are not acknowledged.",
+                "pending_entries",
+                "Entries that were read and are not acknowledged",
                 standing.pending,
             ),
             (
-                "spinvote_consumers",
-                "Consumers that the group knows.",
+                "consumers",
+                "Consumers that the group knows",
                 standing.consumers,
             ),
             (
-                "spinvote_dead_letters",
-                "Entries in the dead-letter stream.",
+                "dead_letters",
+                "Entries in the dead-letter stream",
                 standing.rejected,
             ),
         ] {
-            gauge(&registry, name, help, value)?;
+            registry.register(name, help, ConstGauge::new(value));
         }
-        seconds(
-            &registry,
-            "spinvote_oldest_pending_seconds",
-            "Since the oldest pending entry was appended; 0 without one.",
-            standing.oldest_pending.as_secs_f64(),
-        )?;
+        registry.register(
+            "oldest_pending_seconds",
+            "Since the oldest pending entry was appended; 0 without one",
+            ConstGauge::new(standing.oldest_pending.as_secs_f64()),
+        );
     }
 
     if let Ok(tables) = tables {
-        let counted = IntCounterVec::new(
-            Opts::new("spinvote_votes_counted_total", "Votes in the tally."),
-            &["poll", "option"],
-        )?;
+        let counted = Family::<Tally, Counter>::default();
         for (poll, option, count) in &tables.tallies {
-            let series = counted.with_label_values(&[poll, option]);
-            series.inc_by(u64::try_from(*count).unwrap_or_default());
+            let tally = Tally {
+                poll: poll.clone(),
+                option: option.clone(),
+            };
+            counted
+                .get_or_create(&tally)
+                .inc_by(u64::try_from(*count).unwrap_or_default());
         }
-        registry.register(Box::new(counted))?;
-        seconds(
-            &registry,
-            "spinvote_last_recorded_timestamp_seconds",
-            "When a vote was last recorded, in Unix time; 0 before the first.",
-            tables.last_recorded,
-        )?;
-        gauge(
-            &registry,
-            "spinvote_migrations_version",
-            "The version of the database's schema.",
-            tables.migrations_version,
-        )?;
+        registry.register("votes_counted", "Votes in the tally", counted);
+        registry.register(
+            "last_recorded_timestamp_seconds",
+            "When a vote was last recorded, in Unix time; 0 before the first",
+            ConstGauge::new(tables.last_recorded),
+        );
+        registry.register(
+            "migrations_version",
+            "The version of the database's schema",
+            ConstGauge::new(tables.migrations_version),
+        );
     }
 
-    TextEncoder::new().encode_to_string(&registry.gather())
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str, value: i64) -> prometheus::Result<()> {
-    let gauge = IntGauge::new(name, help)?;
-    gauge.set(value);
-    registry.register(Box::new(gauge))
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Upstream {
+    upstream: &'static str,
 }
 
-fn seconds(registry: &Registry, name: &str, help: &str, value: f64) -> prometheus::Result<()> {
-    let gauge = Gauge::new(name, help)?;
-    gauge.set(value);
-    registry.register(Box::new(gauge))
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tally {
+    poll: String,
+    option: String,
 }

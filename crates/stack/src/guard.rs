@@ -41,3 +41,30 @@ fn tell(line: &str) {
         let _ = pipe.write_all(line.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_when_asked_is_killed() {
+        let mut stubborn = Command::new("sh")
+            .args(["-c", "trap '' TERM; while :; do sleep 1; done"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut guard = Command::new("sh")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guard.sh"))
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its starter says so much, and is gone.
+        let mut pipe = guard.stdin.take().unwrap();
+        writeln!(pipe, "+ {} TERM", stubborn.id()).unwrap();
+        drop(pipe);
+        assert!(guard.wait().unwrap().success());
+        assert_eq!(stubborn.wait().unwrap().signal(), Some(9));
+    }
+}
