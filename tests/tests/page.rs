@@ -260,7 +260,10 @@ async fn bars_move_smoothly_unless_less_motion_is_asked_for() {
     assert_eq!(browser.run(duration).await, "0s");
     browser.click("button[value=cats]").await;
     browser.shows(MESSAGE, &["counted"]).await;
-    assert!(browser.bar("cats").await > 100.0);
+    eventually("the bar is there", async || {
+        browser.bar("cats").await > 100.0
+    })
+    .await;
     let moving = browser.run("return document.getAnimations().length").await;
     assert_eq!(moving, 0);
     browser.has_no_complaint().await;
@@ -310,8 +313,10 @@ async fn without_a_script_the_form_votes_and_the_results_are_a_page() {
         "no figures that never come"
     );
     browser.click("button[value=dogs]").await;
-    let path = browser.path().await;
-    assert!(path.starts_with("/results?vote="), "{path}");
+    eventually("the results are shown", async || {
+        browser.path().await.starts_with("/results?vote=")
+    })
+    .await;
     browser
         .shows(MESSAGE, &["Your vote is counted: Dogs.", "Receipt"])
         .await;
@@ -321,7 +326,7 @@ async fn without_a_script_the_form_votes_and_the_results_are_a_page() {
     assert!(browser.bar("dogs").await > 100.0);
     browser.reload().await;
     browser.click("a.button").await;
-    assert_eq!(browser.path().await, "/");
+    eventually("it leads back", async || browser.path().await == "/").await;
     world.settles_at(0, 1).await;
     browser.has_no_complaint().await;
 }

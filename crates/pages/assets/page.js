@@ -212,9 +212,9 @@ function follow(vote) {
   followed = vote;
   receiptAttempts = 0;
   clearTimeout(nextReceipt);
-  // A receipt is there once the tally has moved; to ask before would mostly be in vain. But another
-  // page's cache may hide that it has.
-  nextReceipt = setTimeout(askForReceipt, 3 * SECOND);
+  // A receipt is there once the tally has moved; to ask before would mostly be in vain. But it may
+  // have moved unseen: before the first figures came, or behind a cache.
+  nextReceipt = setTimeout(askForReceipt, (vote.total === null ? 1 : 3) * SECOND);
   refresh();
 }
 
@@ -298,7 +298,7 @@ async function refresh() {
   }
   refreshing = false;
   showState();
-  if (followed && (followed.total === null || seen?.total > followed.total)) {
+  if (followed && followed.total !== null && seen?.total > followed.total) {
     followed.total = Infinity; // asked for once; from here on its own timer does
     askForReceipt();
   }
@@ -308,7 +308,7 @@ async function refresh() {
 function scheduleRefresh() {
   clearTimeout(nextRefresh);
   if (document.hidden) return;
-  const eager = followed && followed.total !== Infinity && !receiptAttempts;
+  const eager = followed && followed.total !== Infinity && !receiptAttempts; // for a few seconds
   const wait = refreshFailures
     ? Math.max(REFRESH, backOff(refreshFailures))
     : eager

@@ -1,11 +1,10 @@
 //! Connections that an instance keeps, and does not wait for for ever.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use futures::lock::Mutex;
 use serde_json::json;
 use spin_sdk::time::sleep;
 
@@ -43,16 +42,27 @@ impl Failure {
 /// A connection that is opened when it is first needed, and opened again, once, when it turns out to
 /// be broken. A connection for each request would halve the throughput.
 pub(crate) struct Kept<C> {
-    // Locked while it is opened, so that requests that come together open one connection.
-    connection: Mutex<Option<Arc<C>>>,
+    // Never locked across an await.
+    state: Mutex<State<C>>,
     upstream: &'static str,
     timeout: Duration,
 }
 
+enum State<C> {
+    Closed,
+    /// A request opens it; those that come meanwhile wait, so that they open one connection together.
+    Opening,
+    Open(Arc<C>),
+}
+
+/// How often a request that waits for another looks. It may not be woken by it: a request can only
+/// wait for the host, and the runtime of wit-bindgen panics when one wakes another.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 impl<C> Kept<C> {
     pub(crate) fn new(upstream: &'static str, timeout: Duration) -> Self {
         Self {
-            connection: Mutex::new(None),
+            state: Mutex::new(State::Closed),
             upstream,
             timeout,
         }
@@ -70,10 +80,10 @@ impl<C> Kept<C> {
         let outcome = match select(attempt, pin!(sleep(self.timeout))).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => {
-                // Whatever still comes on it would answer a question that nobody asks any more. If it is
-                // locked, it is being opened anew already.
-                if let Some(mut connection) = self.connection.try_lock() {
-                    *connection = None;
+                // Whatever still comes on it would answer a question that nobody asks any more.
+                let mut state = self.state();
+                if let State::Open(_) = *state {
+                    *state = State::Closed;
                 }
                 Err(Cause::TimedOut(self.timeout))
             }
@@ -89,7 +99,10 @@ impl<C> Kept<C> {
         open: impl AsyncFn() -> Result<C, Cause>,
         act: impl AsyncFn(&C) -> Result<T, Cause>,
     ) -> Result<T, Cause> {
-        let kept = self.connection.lock().await.clone();
+        let kept = match &*self.state() {
+            State::Open(connection) => Some(connection.clone()),
+            State::Closed | State::Opening => None,
+        };
         let broken = match kept {
             None => None,
             Some(connection) => match act(&connection).await {
@@ -107,14 +120,50 @@ impl<C> Kept<C> {
         broken: Option<Arc<C>>,
         open: impl AsyncFn() -> Result<C, Cause>,
     ) -> Result<Arc<C>, Cause> {
-        let mut kept = self.connection.lock().await;
-        match (&*kept, broken) {
-            (Some(kept), None) => return Ok(kept.clone()),
-            (Some(kept), Some(broken)) if !Arc::ptr_eq(kept, &broken) => return Ok(kept.clone()),
-            _ => *kept = None,
-        }
+        let opening = loop {
+            {
+                let mut state = self.state();
+                match &*state {
+                    State::Open(kept)
+                        if broken
+                            .as_ref()
+                            .is_none_or(|broken| !Arc::ptr_eq(kept, broken)) =>
+                    {
+                        return Ok(kept.clone());
+                    }
+                    State::Opening => {}
+                    State::Open(_) | State::Closed => {
+                        *state = State::Opening;
+                        break Opening(self);
+                    }
+                }
+            }
+            sleep(BETWEEN_LOOKS).await;
+        };
         let connection = Arc::new(open().await?);
-        *kept = Some(connection.clone());
+        opening.done(connection.clone());
         Ok(connection)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// That a request is opening the connection. Should it fail, or be given up, the next one may try.
+struct Opening<'a, C>(&'a Kept<C>);
+
+impl<C> Opening<'_, C> {
+    fn done(self, connection: Arc<C>) {
+        *self.0.state() = State::Open(connection);
+    }
+}
+
+impl<C> Drop for Opening<'_, C> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        if let State::Opening = *state {
+            *state = State::Closed;
+        }
     }
 }
