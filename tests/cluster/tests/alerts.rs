@@ -1,5 +1,7 @@
 //! Each alert fires when it should and stays silent when it should, as promtool computes it.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
+
 use std::{fs, process::Command};
 
 use cluster_tests::{object::Object, output, render::Manifests, tools};

@@ -1,5 +1,7 @@
 //! A real API server takes the manifests, again and in newer versions, and what pods become in it.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
+
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},

@@ -1,5 +1,7 @@
 //! What docs/kubernetes.md says is so.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
+
 use std::{collections::BTreeSet, fs};
 
 use cluster_tests::render::{COMBINATIONS, Manifests};

@@ -1,5 +1,7 @@
 //! What the rendered objects promise about each other and about spin.toml.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_tests::{

@@ -1,5 +1,7 @@
 //! The script, as the Job runs it, on a real PostgreSQL.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
+
 use std::{
     collections::BTreeMap,
     fs,

@@ -1,5 +1,7 @@
 //! The NetworkPolicies let those talk who must, and nobody else, in either direction.
 
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
+
 use std::collections::BTreeSet;
 
 use cluster_tests::{
