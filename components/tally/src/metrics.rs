@@ -26,7 +26,7 @@ struct Tables {
     /// poll, option, votes
     tallies: Vec<(String, String, i64)>,
     /// Unix seconds; zero before the first vote.
-    last_recorded: f64,
+    last_recorded: i64,
     migrations_version: i64,
 }
 
@@ -53,7 +53,7 @@ async fn tables(postgres: &Postgres) -> Result<Tables, Failure> {
             group by 1, 2
         )
         select poll, option, count,
-               (select coalesce(extract(epoch from max(updated_at) filter (where count > 0)), 0)::float8
+               (select coalesce(extract(epoch from max(updated_at) filter (where count > 0)), 0)::bigint
                 from votes) as last_recorded,
                (select max(version)::bigint from schema_migrations) as migrations_version
         from tallies
@@ -63,7 +63,7 @@ async fn tables(postgres: &Postgres) -> Result<Tables, Failure> {
     let rows = postgres.query(STATEMENT, &parameters).await?;
     let mut tables = Tables {
         tallies: Vec::new(),
-        last_recorded: 0.0,
+        last_recorded: 0,
         migrations_version: 0,
     };
     for row in &rows {
@@ -125,7 +125,7 @@ fn encode(
         registry.register(
             "oldest_pending_seconds",
             "Since the oldest pending entry was appended; 0 without one",
-            ConstGauge::new(standing.oldest_pending.as_secs_f64()),
+            ConstGauge::new(standing.oldest_pending.as_secs()),
         );
     }
 

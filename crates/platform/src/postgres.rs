@@ -98,6 +98,12 @@ fn cause(error: Error) -> Cause {
                 _ => Cause::Refused(text),
             }
         }
-        error => Cause::Refused(error.to_string()),
+        // Spelt out: to print them in general takes all that can print a value of the database.
+        Error::PgError(
+            PgError::BadParameter(text)
+            | PgError::ValueConversionFailed(text)
+            | PgError::Other(text),
+        ) => Cause::Refused(text),
+        Error::Decode(text) => Cause::Refused(text),
     }
 }

@@ -21,7 +21,7 @@ done
 for _ in 1 2 3 4 5; do
     left=
     for known in $groups; do
-        ! kill -0 -- "-${known%:*}" || left="$left $known"
+        ! kill -s 0 -- "-${known%:*}" || left="$left $known"
     done
     [ -n "$left" ] || exit 0
     sleep 1

@@ -1,6 +1,6 @@
 //! Each alert fires when it should and stays silent when it should, as promtool computes it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
 use std::{fs, process::Command};
 

@@ -1,6 +1,6 @@
 //! A real API server takes the manifests, again and in newer versions, and what pods become in it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
 use std::{
     collections::BTreeMap,

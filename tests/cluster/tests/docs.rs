@@ -1,6 +1,6 @@
 //! What docs/kubernetes.md says is so.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
 use std::{collections::BTreeSet, fs};
 

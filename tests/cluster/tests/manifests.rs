@@ -1,6 +1,6 @@
 //! What the rendered objects promise about each other and about spin.toml.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
 use std::collections::{BTreeMap, BTreeSet};
 

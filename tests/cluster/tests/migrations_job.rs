@@ -1,6 +1,6 @@
 //! The script, as the Job runs it, on a real PostgreSQL.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
 //! The NetworkPolicies let those talk who must, and nobody else, in either direction.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
 use std::collections::BTreeSet;
 
