@@ -119,14 +119,14 @@ fn encode(
                 "Entries in the dead-letter stream",
                 standing.rejected,
             ),
+            (
+                "oldest_pending_seconds",
+                "Since the oldest pending entry was appended; 0 without one",
+                i64::try_from(standing.oldest_pending.as_secs()).unwrap_or(i64::MAX),
+            ),
         ] {
             registry.register(name, help, ConstGauge::new(value));
         }
-        registry.register(
-            "oldest_pending_seconds",
-            "Since the oldest pending entry was appended; 0 without one",
-            ConstGauge::new(standing.oldest_pending.as_secs()),
-        );
     }
 
     if let Ok(tables) = tables {

@@ -52,8 +52,7 @@ fn unix_seconds(text: &str) -> Option<Instant> {
 }
 
 fn iso_8601(text: &str) -> Option<Instant> {
-    let time = DateTime::parse_from_rfc3339(text)
-        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z"))
+    let time = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z")
         .map(|time| time.to_utc())
         .or_else(|_| {
             NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")

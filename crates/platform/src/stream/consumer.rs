@@ -123,8 +123,13 @@ impl Consumer {
     /// The group is gone, or was never there: it begins at the beginning. What was counted before is
     /// known by its id in PostgreSQL.
     async fn create_group(&self) -> Result<(), Failure> {
-        let arguments = ["CREATE", &self.stream, &self.group, "0", "MKSTREAM"].map(parameter);
-        match self.redis.execute("XGROUP", &arguments).await {
+        let script = include_str!("create_group.lua");
+        let arguments = [parameter(&self.group)];
+        match self
+            .redis
+            .evaluate(script, &[&self.stream], arguments)
+            .await
+        {
             // Another consumer was quicker.
             Err(failure) if says(&failure, "BUSYGROUP") => {}
             outcome => {
