@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spinvote_tests::{World, eventually};
+use stack::process::{Farewell, Process};
 
 /// The samples of an answer, by name and labels.
 async fn samples(world: &World) -> BTreeMap<String, f64> {
@@ -152,4 +157,84 @@ async fn metrics_are_only_to_be_read() {
     let answer = world.post("/metrics", json!({}).to_string()).await;
     answer.problem(405);
     assert_eq!(answer.header("allow"), "GET, HEAD, OPTIONS");
+}
+
+/// A Prometheus that scrapes `target` every second, and ends with this.
+struct Prometheus {
+    address: String,
+    data: PathBuf,
+    process: Process,
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        self.process.stop();
+        let _ = std::fs::remove_dir_all(&self.data);
+    }
+}
+
+impl Prometheus {
+    fn scraping(target: &str) -> Self {
+        let port = stack::ports::free().unwrap();
+        let data = std::env::temp_dir().join(format!("spinvote-prometheus-{port}"));
+        std::fs::create_dir_all(&data).unwrap();
+        let config = json!({
+            "global": { "scrape_interval": "1s" },
+            "scrape_configs": [
+                { "job_name": "sweep", "static_configs": [{ "targets": [target] }] },
+            ],
+        });
+        // JSON is YAML.
+        let file = data.join("prometheus.yml");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let address = format!("127.0.0.1:{port}");
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", data.display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self {
+            address,
+            data,
+            process: Process::spawn(&mut command, Farewell::Terminate).unwrap(),
+        }
+    }
+
+    /// The value of a query that gives one series.
+    async fn value(&self, query: &str) -> Option<String> {
+        let answer = reqwest::Client::new()
+            .get(format!("http://{}/api/v1/query", self.address))
+            .query(&[("query", query)])
+            .send()
+            .await
+            .ok()?;
+        let answer: Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
+        Some(answer["data"]["result"][0]["value"][1].as_str()?.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_real_prometheus_reads_them() {
+    let world = World::start_with(without_tally).await;
+    world.vote("cats").await;
+    world.sweep().await;
+    world.vote("dogs").await;
+    let target = world.stack.url().replace("http://", "");
+    let prometheus = Prometheus::scraping(&target);
+    for (query, expected) in [
+        ("up{job=\"sweep\"}", "1"),
+        ("spinvote_stream_lag", "1"),
+        (
+            "spinvote_votes_counted_total{poll=\"default\",option=\"cats\"}",
+            "1",
+        ),
+        ("spinvote_upstream_up{upstream=\"postgres\"}", "1"),
+    ] {
+        eventually(query, async || {
+            prometheus.value(query).await.as_deref() == Some(expected)
+        })
+        .await;
+    }
 }

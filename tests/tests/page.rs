@@ -61,7 +61,8 @@ async fn a_key_votes_too_and_can_be_told_not_to() {
         browser.bar("dogs").await > 100.0
     })
     .await;
-    // By Tab and Enter alone.
+    // By Tab and Enter alone; sooner it would be a slip.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     browser
         .run("document.querySelector('button[value=cats]').focus()")
         .await;
