@@ -132,6 +132,18 @@ async fn a_hundred_polls_have_their_own_series_and_the_rest_is_summed() {
 }
 
 #[tokio::test]
+async fn without_any_poll_the_rest_is_still_told() {
+    let world = World::start_with(without_tally).await;
+    let emptied = "truncate votes, polls";
+    world.sql().await.batch_execute(emptied).await.unwrap();
+    let samples = samples(&world).await;
+    assert!(samples["spinvote_migrations_version"] >= 1.0);
+    assert_eq!(samples["spinvote_last_recorded_timestamp_seconds"], 0.0);
+    let counted = |name: &&String| name.starts_with("spinvote_votes_counted");
+    assert_eq!(samples.keys().find(counted), None);
+}
+
+#[tokio::test]
 async fn with_one_server_down_the_other_half_is_still_seen() {
     let mut world =
         World::start_with(|stack| without_tally(stack).variable("upstream_timeout_ms", "500"))

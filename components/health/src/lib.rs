@@ -20,7 +20,8 @@ async fn handle(request: Request) -> impl IntoResponse {
         web::allow(&request, &[Method::GET])?;
         match request.uri().path() {
             "/ready" => ready(Needs::parse(request.uri().query())?).await,
-            _ => web::json(StatusCode::OK, &json!({ "status": "healthy" })),
+            "/health" => web::json(StatusCode::OK, &json!({ "status": "healthy" })),
+            _ => Err(Problem::NothingHere),
         }
     })
     .await

@@ -26,10 +26,7 @@ async fn handle(request: Request) -> impl IntoResponse {
             page::PATH => page::results(postgres, &request).await,
             path => match path.strip_prefix("/api/votes/") {
                 Some(vote_id) => receipt(postgres, vote_id).await,
-                // A route of Spin's takes a slash at its end, too.
-                None => Err(Problem::NotFound(
-                    "There is nothing here. The results are at /api/results.".into(),
-                )),
+                None => Err(Problem::NothingHere),
             },
         }
     })

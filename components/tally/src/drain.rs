@@ -96,9 +96,9 @@ impl Drain {
     }
 
     /// Tidies the stream, and says how many entries are left to count; if any are, it rings.
-    pub async fn tidy_up(&self) -> Result<u64, Failure> {
+    pub async fn tidy_up(&self) -> Result<i64, Failure> {
         self.consumer.tidy().await?;
-        let left = self.consumer.backlog().await?;
+        let left = self.consumer.standing().await?.backlog();
         if left > 0 {
             self.consumer.ring().await?;
         }

@@ -59,20 +59,30 @@ async fn handle(request: Request) -> impl IntoResponse {
     web::serve("sweep", request, async |request| {
         web::allow(&request, &[Method::GET])?;
         let drain = open("sweep").await?;
-        if request.uri().path() == "/metrics" {
-            return metrics::metrics(&drain.consumer, &drain.postgres).await;
+        match request.uri().path() {
+            "/sweep" => sweep(drain).await,
+            "/metrics" => metrics::metrics(&drain.consumer, &drain.postgres).await,
+            _ => Err(Problem::NothingHere),
         }
-        let swept = sweep(drain).await.map_err(|failure| Problem::Unavailable {
-            detail: "The stream could not be swept. What is in it is counted as soon as it can be.",
-            failure,
-        })?;
-        web::json(StatusCode::OK, &swept)
     })
     .await
 }
 
 /// `GET /sweep`
-async fn sweep(drain: &Drain) -> Result<serde_json::Value, Failure> {
+async fn sweep(drain: &Drain) -> web::Result {
+    let (counted, left) = drain_some(drain)
+        .await
+        .map_err(|failure| Problem::Unavailable {
+            detail: "The stream could not be swept. What is in it is counted as soon as it can be.",
+            failure,
+        })?;
+    let swept = json!({ "status": "swept", "counted": counted, "left": left });
+    web::json(StatusCode::OK, &swept)
+}
+
+/// Drains for as long as a sweep may take. Returns how many votes were counted, and how many entries
+/// are left.
+async fn drain_some(drain: &Drain) -> Result<(usize, i64), Failure> {
     let until = Instant::now() + SWEEP_FOR;
     let mut counted = 0;
     loop {
@@ -83,5 +93,5 @@ async fn sweep(drain: &Drain) -> Result<serde_json::Value, Failure> {
         }
     }
     let left = drain.tidy_up().await?;
-    Ok(json!({ "status": "swept", "counted": counted, "left": left }))
+    Ok((counted, left))
 }

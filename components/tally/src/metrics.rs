@@ -1,15 +1,16 @@
 //! `GET /metrics`: what the stream and the tables say at this moment, for Prometheus.
 
+use std::fmt;
+
 use futures::join;
 use http::StatusCode;
 use platform::http::{self as web, Problem};
-use platform::postgres::{Postgres, column};
+use platform::postgres::{Postgres, column, unexpected};
 use platform::stream::{Consumer, Standing};
 use platform::{Failure, http::Response};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 /// Polls that have a series an option of their own; what older ones counted is summed.
@@ -21,22 +22,41 @@ const OTHER: &str = "_other";
 /// OpenMetrics, which Prometheus made of its own text format.
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What the servers say, as far as they answer. Nothing of it is kept until the next time, hence a
+/// collector.
+#[derive(Debug)]
+struct Snapshot {
+    standing: Result<Standing, Failure>,
+    tables: Result<Tables, Failure>,
+}
+
 /// What one query of the database says.
+#[derive(Debug)]
 struct Tables {
-    /// poll, option, votes
-    tallies: Vec<(String, String, i64)>,
+    tallies: Vec<Tally>,
     /// Unix seconds; zero before the first vote.
     last_recorded: i64,
     migrations_version: i64,
+}
+
+#[derive(Debug)]
+struct Tally {
+    poll: String,
+    option: String,
+    count: i64,
 }
 
 /// Answers with what can be had. A server that does not answer is a metric, too: the half that
 /// depends on it is left out.
 pub async fn metrics(consumer: &Consumer, postgres: &Postgres) -> Result<Response, Problem> {
     let (standing, tables) = join!(consumer.standing(), tables(postgres));
-    let text = encode(&standing, &tables).map_err(|error| Problem::Internal(error.to_string()))?;
     standing.as_ref().err().into_iter().for_each(Failure::log);
     tables.as_ref().err().into_iter().for_each(Failure::log);
+
+    let mut registry = Registry::with_prefix("spinvote");
+    registry.register_collector(Box::new(Snapshot { standing, tables }));
+    let mut text = String::new();
+    text::encode(&mut text, &registry).map_err(|error| Problem::Internal(error.to_string()))?;
     Ok(web::respond(StatusCode::OK, CONTENT_TYPE, text))
 }
 
@@ -52,119 +72,134 @@ async fn tables(postgres: &Postgres) -> Result<Tables, Failure> {
             from votes join ranked using (poll)
             group by 1, 2
         )
-        select poll, option, count,
-               (select coalesce(extract(epoch from max(updated_at) filter (where count > 0)), 0)::bigint
-                from votes) as last_recorded,
-               (select max(version)::bigint from schema_migrations) as migrations_version
-        from tallies
+        select last_recorded, migrations_version, poll, option, count
+        from (select coalesce(extract(epoch from max(updated_at) filter (where count > 0)), 0)::bigint
+                     as last_recorded
+              from votes) recorded
+        cross join (select max(version)::bigint as migrations_version from schema_migrations) migrations
+        -- Where there is no poll there is no tally, but the rest is still to be told.
+        left join tallies on true
         order by poll, option
     "#;
     let parameters = [POLLS.into(), OTHER.to_owned().into()];
     let rows = postgres.query(STATEMENT, &parameters).await?;
-    let mut tables = Tables {
-        tallies: Vec::new(),
-        last_recorded: 0,
-        migrations_version: 0,
-    };
+    let first = rows.first().ok_or_else(|| unexpected("last_recorded"))?;
+    let mut tallies = Vec::with_capacity(rows.len());
     for row in &rows {
-        let tally = (
-            column(row, "poll")?,
-            column(row, "option")?,
-            column(row, "count")?,
-        );
-        tables.tallies.push(tally);
-        tables.last_recorded = column(row, "last_recorded")?;
-        tables.migrations_version = column(row, "migrations_version")?;
+        if let Some(poll) = column(row, "poll")? {
+            tallies.push(Tally {
+                poll,
+                option: column(row, "option")?,
+                count: column(row, "count")?,
+            });
+        }
     }
-    Ok(tables)
+    Ok(Tables {
+        tallies,
+        last_recorded: column(first, "last_recorded")?,
+        migrations_version: column(first, "migrations_version")?,
+    })
 }
 
-fn encode(
-    standing: &Result<Standing, Failure>,
-    tables: &Result<Tables, Failure>,
-) -> Result<String, std::fmt::Error> {
-    let mut registry = Registry::with_prefix("spinvote");
-
-    let up = Family::<Upstream, Gauge>::default();
-    for (upstream, answered) in [("redis", standing.is_ok()), ("postgres", tables.is_ok())] {
-        up.get_or_create(&Upstream { upstream })
-            .set(answered.into());
-    }
-    registry.register("upstream_up", "Whether the server answered just now", up);
-
-    if let Ok(standing) = standing {
-        for (name, help, value) in [
-            (
-                "stream_length",
-                "Entries in the stream, acknowledged ones included",
-                standing.length,
-            ),
-            (
-                "stream_lag",
-                "Entries that the consumer group has not read",
-                standing.lag,
-            ),
-            (
-                "pending_entries",
-                "Entries that were read and are not acknowledged",
-                standing.pending,
-            ),
-            (
-                "consumers",
-                "Consumers that the group knows",
-                standing.consumers,
-            ),
-            (
-                "dead_letters",
-                "Entries in the dead-letter stream",
-                standing.rejected,
-            ),
-            (
-                "oldest_pending_seconds",
-                "Since the oldest pending entry was appended; 0 without one",
-                i64::try_from(standing.oldest_pending.as_secs()).unwrap_or(i64::MAX),
-            ),
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let mut up = encoder.encode_descriptor(
+            "upstream_up",
+            "Whether the server answered just now",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (upstream, answered) in [
+            ("redis", self.standing.is_ok()),
+            ("postgres", self.tables.is_ok()),
         ] {
-            registry.register(name, help, ConstGauge::new(value));
+            up.encode_family(&[("upstream", upstream)])?
+                .encode_gauge(&i64::from(answered))?;
         }
-    }
-
-    if let Ok(tables) = tables {
-        let counted = Family::<Tally, Counter>::default();
-        for (poll, option, count) in &tables.tallies {
-            let tally = Tally {
-                poll: poll.clone(),
-                option: option.clone(),
-            };
-            counted
-                .get_or_create(&tally)
-                .inc_by(u64::try_from(*count).unwrap_or_default());
+        if let Ok(standing) = &self.standing {
+            standing_gauges(standing, &mut encoder)?;
         }
-        registry.register("votes_counted", "Votes in the tally", counted);
-        registry.register(
-            "last_recorded_timestamp_seconds",
-            "When a vote was last recorded, in Unix time; 0 before the first",
-            ConstGauge::new(tables.last_recorded),
-        );
-        registry.register(
-            "migrations_version",
-            "The version of the database's schema",
-            ConstGauge::new(tables.migrations_version),
-        );
+        if let Ok(tables) = &self.tables {
+            tables_metrics(tables, &mut encoder)?;
+        }
+        Ok(())
     }
-
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry)?;
-    Ok(text)
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Upstream {
-    upstream: &'static str,
+fn standing_gauges(standing: &Standing, encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let oldest_pending = standing.oldest_pending.as_secs();
+    for (name, help, value) in [
+        (
+            "stream_length",
+            "Entries in the stream, acknowledged ones included",
+            standing.length,
+        ),
+        (
+            "stream_lag",
+            "Entries that the consumer group has not read",
+            standing.lag,
+        ),
+        (
+            "pending_entries",
+            "Entries that were read and are not acknowledged",
+            standing.pending,
+        ),
+        (
+            "consumers",
+            "Consumers that the group knows",
+            standing.consumers,
+        ),
+        (
+            "dead_letters",
+            "Entries in the dead-letter stream",
+            standing.rejected,
+        ),
+        (
+            "oldest_pending_seconds",
+            "Since the oldest pending entry was appended; 0 without one",
+            i64::try_from(oldest_pending).unwrap_or(i64::MAX),
+        ),
+    ] {
+        gauge(encoder, name, help, value)?;
+    }
+    Ok(())
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Tally {
-    poll: String,
-    option: String,
+fn tables_metrics(tables: &Tables, encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let mut counted = encoder.encode_descriptor(
+        "votes_counted",
+        "Votes in the tally",
+        None,
+        MetricType::Counter,
+    )?;
+    for Tally {
+        poll,
+        option,
+        count,
+    } in &tables.tallies
+    {
+        let labels = [("poll", poll.as_str()), ("option", option.as_str())];
+        let count = u64::try_from(*count).unwrap_or_default();
+        counted
+            .encode_family(&labels)?
+            .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+    }
+    gauge(
+        encoder,
+        "last_recorded_timestamp_seconds",
+        "When a vote was last recorded, in Unix time; 0 before the first",
+        tables.last_recorded,
+    )?;
+    gauge(
+        encoder,
+        "migrations_version",
+        "The version of the database's schema",
+        tables.migrations_version,
+    )
+}
+
+fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: i64) -> fmt::Result {
+    encoder
+        .encode_descriptor(name, help, None, MetricType::Gauge)?
+        .encode_gauge(&value)
 }

@@ -38,10 +38,7 @@ async fn handle(request: Request) -> impl IntoResponse {
         match request.uri().path() {
             form::PATH => form::cast(request).await,
             "/api/vote" => cast(request).await,
-            // A route of Spin's takes a slash at its end, too.
-            _ => Err(Problem::NotFound(
-                "There is nothing here. Votes go to /api/vote.".into(),
-            )),
+            _ => Err(Problem::NothingHere),
         }
     })
     .await

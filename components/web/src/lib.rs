@@ -16,8 +16,7 @@ async fn handle(request: Request) -> impl IntoResponse {
     web::serve("web", request, async |request| {
         let language = web::language(request.headers());
         let Some(resource) = resources::find(request.uri().path(), language) else {
-            let detail = "There is nothing here. The API is described in /openapi.json.";
-            return Err(Problem::NotFound(detail.into()));
+            return Err(Problem::NothingHere);
         };
         web::allow(&request, &[Method::GET])?;
         answer(resource, &request)

@@ -24,6 +24,8 @@ pub enum Problem {
     UnknownOrigin,
     /// A page of another site tries to change something here: 403.
     ForeignOrigin,
+    /// Nobody serves this path: 404. Also of a route with a slash at its end, which Spin's routes take.
+    NothingHere,
     /// 404, with what is not there.
     NotFound(String),
     MethodNotAllowed(&'static [Method]),
@@ -104,6 +106,10 @@ impl Problem {
                 StatusCode::FORBIDDEN,
                 "Pages of this origin may not send this request. The operator can add it to cors_origins."
                     .to_owned(),
+            ),
+            Self::NothingHere => (
+                StatusCode::NOT_FOUND,
+                "There is nothing here. The API is described in /openapi.json.".to_owned(),
             ),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
             Self::MethodNotAllowed(methods) => {

@@ -48,6 +48,13 @@ pub struct Standing {
     pub rejected: i64,
 }
 
+impl Standing {
+    /// Entries that are not counted yet, whether read or not.
+    pub fn backlog(&self) -> i64 {
+        self.lag + self.pending
+    }
+}
+
 impl Consumer {
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let stream = settings::text("stream").await?;
@@ -230,20 +237,6 @@ impl Consumer {
                 rejected,
             }),
             _ => Err(unexpected("standing.lua")),
-        }
-    }
-
-    /// How many entries are not counted yet.
-    pub async fn backlog(&self) -> Result<u64, Failure> {
-        let arguments = [parameter(&self.group)];
-        let keys = [self.stream.as_str()];
-        let reply = self
-            .redis
-            .evaluate(include_str!("backlog.lua"), &keys, arguments)
-            .await?;
-        match reply.as_slice() {
-            [Value::Int64(left)] => Ok(u64::try_from(*left).unwrap_or_default()),
-            _ => Err(unexpected("backlog.lua")),
         }
     }
 }

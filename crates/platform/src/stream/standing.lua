@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- How the stream stands, for monitoring.
+-- How the stream stands: what is left to count, and what monitoring wants to know.
 --
 -- KEYS  1  the stream   2  the dead-letter stream
 -- ARGV  1  group
