@@ -5,6 +5,8 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use cluster_tests::{
@@ -139,6 +141,28 @@ fn a_newer_version_is_applied_over_an_older_one() {
     assert_eq!(jobs(), before + 1);
 }
 
+/// The API server learns of a policy that is new, or gone, a moment later. Until then it is asked about a pod
+/// such as the operator makes.
+fn await_admission_policy(server: &Server, confines: bool) {
+    let canary = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"canary","namespace":"voting-frontend",
+        "labels":{"core.spinkube.dev/app-name":"canary"}},
+        "spec":{"serviceAccountName":"spinapp","containers":[{"name":"canary","image":"canary"}]}}"#;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        // Not confined it is refused where the namespace is `restricted`.
+        let said = server.feed(
+            &["create", "--dry-run=server", "-o", "json", "-f", "-"],
+            canary,
+        );
+        let confined = said.is_ok_and(|said| said.contains("\"runAsUser\": 65532"));
+        if confined == confines {
+            return;
+        }
+        assert!(Instant::now() < deadline, "never: confines = {confines}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
 #[test]
 fn pod_security_refuses_no_pod_and_production_restricts_all_four_namespaces() {
     let Some((server, manifests)) = start() else {
@@ -165,10 +189,10 @@ fn pod_security_refuses_no_pod_and_production_restricts_all_four_namespaces() {
             assert_eq!(level, expected, "{name}: {namespace}");
         }
         // What is left of another combination would mend pods that this one does not.
-        if !objects
+        let confines = objects
             .iter()
-            .any(|object| object.kind() == "MutatingAdmissionPolicy")
-        {
+            .any(|object| object.kind() == "MutatingAdmissionPolicy");
+        if !confines {
             output(&mut server.kubectl(&[
                 "delete",
                 "mutatingadmissionpolicies,mutatingadmissionpolicybindings",
@@ -176,6 +200,7 @@ fn pod_security_refuses_no_pod_and_production_restricts_all_four_namespaces() {
             ]))
             .unwrap();
         }
+        await_admission_policy(&server, confines);
         // No controller makes these two here; and the class is SpinKube's.
         let mut all = String::new();
         for pod in pods(&reconcile(&objects))
@@ -231,18 +256,8 @@ fn the_admission_policy_confines_the_pods_of_spin_apps_and_no_others() {
         );
         serde_json::from_str(&said.unwrap()).unwrap()
     };
-    // The API server learns of a new policy a moment later.
-    let mut pod = Value::Null;
-    for _ in 0..50 {
-        if let Ok(said) = server.feed(
-            &["create", "--dry-run=server", "-o", "json", "-f", "-"],
-            &app.0.to_string(),
-        ) {
-            pod = serde_json::from_str(&said).unwrap();
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
+    await_admission_policy(&server, true);
+    let pod = create(&app);
     assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["spec"]["securityContext"]["runAsUser"], 65532);
     assert_eq!(
