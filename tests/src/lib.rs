@@ -1,11 +1,14 @@
-//! What the end-to-end tests share: a Spinvote of one's own, and ways to ask it, in HTTP, Redis and
-//! SQL. The tests know nothing else of it.
+//! What the end-to-end tests share: a Spinvote of one's own ([`World`]), or any that runs
+//! ([`Service`]), and ways to ask it, in HTTP, Redis and SQL. The tests know nothing else of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod browser;
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Deref,
+    time::{Duration, Instant},
+};
 
 use redis::aio::MultiplexedConnection;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
@@ -16,9 +19,77 @@ use tokio_postgres::NoTls;
 /// Long enough for a busy machine; nothing waits so long that goes well.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What everybody may ask: paths of each component, and one that nobody serves.
+pub const PUBLIC: [&str; 9] = [
+    "/",
+    "/vote",
+    "/results",
+    "/openapi.json",
+    "/health",
+    "/api/results",
+    "/api/votes/x",
+    "/api/vote",
+    "/nothing/here",
+];
+
+/// What only those inside may ask: a gateway routes none of it.
+pub const INSIDE: [&str; 3] = ["/ready", "/sweep", "/metrics"];
+
+/// A client of a Spinvote, wherever that is.
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// A Spinvote of one's own, with all that is in it.
 pub struct World {
     pub stack: Stack,
-    http: reqwest::Client,
+    client: Client,
+}
+
+impl Deref for World {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// A Spinvote that is only ever asked over HTTP, and that others may use meanwhile: the one at
+/// SPINVOTE_URL, a cluster for example, else one of our own.
+pub struct Service {
+    client: Client,
+    own: Option<Stack>,
+}
+
+impl Deref for Service {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Service {
+    pub async fn find() -> Self {
+        match std::env::var("SPINVOTE_URL") {
+            Ok(url) => Self {
+                client: Client::of(url.trim_end_matches('/')),
+                own: None,
+            },
+            Err(_) => {
+                let World { stack, client } = World::start().await;
+                Self {
+                    client,
+                    own: Some(stack),
+                }
+            }
+        }
+    }
+
+    /// The paths that can be asked for here: those for the inside only where no gateway is before it.
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        let inside = self.own.as_ref().map(|_| INSIDE);
+        PUBLIC.into_iter().chain(inside.into_iter().flatten())
+    }
 }
 
 /// An answer, read to its end.
@@ -72,23 +143,21 @@ impl Answer {
     }
 }
 
-impl World {
-    /// A Spinvote with the defaults of spin.toml.
-    pub async fn start() -> Self {
-        Self::start_with(|stack| stack).await
-    }
-
-    pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Self {
-        let stack = change(Stack::builder()).start().await.expect("a Spinvote");
+impl Client {
+    /// Of the Spinvote at an address without a slash at its end.
+    pub fn of(url: &str) -> Self {
         Self {
-            stack,
             http: reqwest::Client::new(),
+            url: url.to_owned(),
         }
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.stack.url()))
+        self.http.request(method, format!("{}{path}", self.url))
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -110,6 +179,28 @@ impl World {
         Answer::of(request.header("Idempotency-Key", key).body(body)).await
     }
 
+    /// A request, with a vote in it, as a browser sends it for a page of this origin.
+    pub async fn from_origin(&self, origin: &str, method: Method, path: &str) -> Answer {
+        let request = self.request(method, path).header("Origin", origin);
+        Answer::of(request.body(r#"{"option":"cats"}"#)).await
+    }
+
+    /// The receipt of an accepted vote, as soon as it is counted.
+    pub async fn receipt(&self, accepted: &Answer) -> Value {
+        assert_eq!(accepted.status, 201, "{accepted:?}");
+        let location = accepted.header("location");
+        let mut receipt = Value::Null;
+        eventually(&format!("{location} is counted"), async || {
+            let answer = self.get(location).await;
+            if answer.status == 200 {
+                receipt = answer.json();
+            }
+            answer.status == 200
+        })
+        .await;
+        receipt
+    }
+
     /// The tallies of cats and dogs.
     pub async fn tallies(&self) -> (i64, i64) {
         let results = self.get("/api/results").await.json();
@@ -117,6 +208,21 @@ impl World {
             results["cats"].as_i64().expect("cats"),
             results["dogs"].as_i64().expect("dogs"),
         )
+    }
+}
+
+impl World {
+    /// A Spinvote with the defaults of spin.toml.
+    pub async fn start() -> Self {
+        Self::start_with(|stack| stack).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(StackBuilder) -> StackBuilder) -> Self {
+        let stack = change(Stack::builder()).start().await.expect("a Spinvote");
+        Self {
+            client: Client::of(&stack.url()),
+            stack,
+        }
     }
 
     pub async fn sweep(&self) -> Answer {

@@ -1,9 +1,9 @@
-//! `GET /api/results` and `GET /api/votes/{vote_id}`: what is told of counted votes.
+//! `GET /api/results`: what is told of counted votes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use reqwest::Method;
-use spinvote_tests::{Answer, World, eventually};
+use spinvote_tests::{Answer, World};
 
 #[tokio::test]
 async fn without_votes_everything_is_zero() {
@@ -84,42 +84,4 @@ async fn results_that_have_not_changed_are_304() {
     let changed = ask(&etag).await;
     assert_eq!(changed.status, 200);
     assert_ne!(changed.header("etag"), etag);
-}
-
-#[tokio::test]
-async fn the_receipt_of_a_vote_says_when_it_was_counted() {
-    let world = World::start().await;
-    let cast = world.vote("dogs").await;
-    let vote_id = cast.json()["vote_id"].as_str().unwrap().to_owned();
-    let location = cast.header("location").to_owned();
-    eventually("the receipt", async || {
-        world.get(&location).await.status == 200
-    })
-    .await;
-    let receipt = world.get(&location).await.json();
-    assert_eq!(receipt["vote_id"], vote_id);
-    assert_eq!(receipt["poll"], "default");
-    assert_eq!(receipt["option"], "dogs");
-    assert_eq!(receipt["status"], "counted");
-    assert!(receipt["counted_at"].as_str().unwrap().ends_with('Z'));
-    assert_eq!(receipt.as_object().unwrap().len(), 5);
-}
-
-#[tokio::test]
-async fn a_vote_that_is_not_counted_has_no_receipt() {
-    let world = World::start().await;
-    for id in [
-        "never-cast",
-        "%00",
-        "%ff",
-        "a%2Fb",
-        &"x".repeat(300),
-        "' or 1=1 --",
-    ] {
-        let detail = world.get(&format!("/api/votes/{id}")).await.problem(404);
-        assert!(
-            detail.contains("not counted yet") && detail.contains("never cast"),
-            "{detail}"
-        );
-    }
 }

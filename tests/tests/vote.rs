@@ -1,11 +1,10 @@
-//! `POST /api/vote`: what is taken, what is refused, and what is told.
+//! `POST /api/vote`: what is taken and counted, and what is not even recorded.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use futures::stream;
 use reqwest::Method;
-use serde_json::json;
-use spinvote_tests::{Answer, World};
+use spinvote_tests::World;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -14,14 +13,9 @@ async fn a_vote_is_recorded_and_counted() {
     let world = World::start().await;
     let answer = world.vote("cats").await;
     assert_eq!(answer.status, 201);
-    assert_eq!(answer.header("content-type"), "application/json");
-    let body = answer.json();
-    assert_eq!(body["message"], "Vote recorded successfully");
-    assert_eq!(body["option"], "cats");
-    let vote_id = body["vote_id"].as_str().unwrap();
-    assert_eq!(answer.header("location"), format!("/api/votes/{vote_id}"));
 
     // The id of the entry is the one that Redis gave.
+    let body = answer.json();
     let stream_id = body["stream_id"].as_str().unwrap();
     let entries: usize = world
         .command::<Vec<redis::Value>>(&format!("XRANGE votes {stream_id} {stream_id}"))
@@ -36,71 +30,18 @@ async fn a_vote_is_recorded_and_counted() {
 }
 
 #[tokio::test]
-async fn a_json_body_counts_whatever_its_content_type() {
-    let world = World::start().await;
-    for content_type in [
-        "application/x-www-form-urlencoded",
-        "text/plain",
-        "application/json",
-    ] {
-        let request = world
-            .request(Method::POST, "/api/vote")
-            .header("Content-Type", content_type);
-        let answer = Answer::of(request.body(r#"{"option":"cats"}"#)).await;
-        assert_eq!(answer.status, 201, "{content_type}");
-    }
-    assert_eq!(
-        world
-            .post("/api/vote", r#" { "option" : "d\u006fgs" } "#)
-            .await
-            .status,
-        201
-    );
-    world.settles_at(3, 1).await;
-}
-
-#[tokio::test]
-async fn what_is_no_json_is_400_and_what_is_no_vote_is_422() {
-    let world = World::start().await;
-    for body in [
-        "",
-        "cats",
-        "option=cats",
-        "{",
-        r#"{"option":"cats"}}"#,
-        "\u{feff}{}",
-    ] {
-        world.post("/api/vote", body).await.problem(400);
-    }
+async fn what_is_refused_is_not_recorded() {
+    let world = World::start_with(|stack| stack.variable("max_request_size", "1000")).await;
+    world.post("/api/vote", "cats").await.problem(400);
+    world.vote("birds").await.problem(422);
+    world.vote_with_key("cats", "").await.problem(400);
+    world.post("/api/vote", " ".repeat(1001)).await.problem(413);
     world
-        .post("/api/vote", b"{\"option\":\"\xff\"}".as_slice())
+        .from_origin("https://evil.example", Method::POST, "/api/vote")
         .await
-        .problem(400);
-    for body in [
-        json!({}),
-        json!([]),
-        json!(["cats"]),
-        json!(null),
-        json!({ "option": 1 }),
-        json!({ "option": null }),
-        json!({ "option": "" }),
-        json!({ "option": "birds" }),
-        json!({ "option": "Cats" }),
-        json!({ "option": "cats " }),
-        json!({ "option": "cats\u{0}" }),
-        json!({ "option": "cats", "colour": "red" }),
-        json!({ "vote": "cats" }),
-    ] {
-        world.post("/api/vote", body.to_string()).await.problem(422);
-    }
-    let detail = world.vote("birds").await.problem(422);
-    assert!(
-        detail.contains("cats") && detail.contains("dogs"),
-        "says what there is: {detail}"
-    );
-
+        .problem(403);
     let entries: i64 = world.command("XLEN votes").await;
-    assert_eq!(entries, 0, "nothing of this was recorded");
+    assert_eq!(entries, 0);
 }
 
 #[tokio::test]
@@ -158,32 +99,18 @@ async fn a_body_over_the_limit_is_refused_without_reading_the_rest() {
 }
 
 #[tokio::test]
-async fn the_same_idempotency_key_gives_the_very_same_answer_and_counts_once() {
+async fn one_key_counts_once_whatever_is_sent_under_it() {
     let world = World::start().await;
-    let first = world.vote_with_key("cats", "k-1").await;
-    assert_eq!(first.status, 201);
-    assert_eq!(first.json()["vote_id"], "k-1");
-    for key in ["k-1", "\"k-1\""] {
-        let again = world.vote_with_key("cats", key).await;
-        assert_eq!((again.status, &again.body), (first.status, &first.body));
-        assert_eq!(again.header("location"), first.header("location"));
+    for (key, option, status) in [
+        ("k-1", "cats", 201),
+        ("k-1", "cats", 201),
+        ("\"k-1\"", "cats", 201),
+        ("k-1", "dogs", 422),
+        ("k-2", "cats", 201),
+    ] {
+        assert_eq!(world.vote_with_key(option, key).await.status, status);
     }
-    assert_eq!(world.vote_with_key("cats", "k-2").await.status, 201);
     world.settles_at(2, 0).await;
-}
-
-#[tokio::test]
-async fn an_idempotency_key_used_for_another_option_is_422() {
-    let world = World::start().await;
-    assert_eq!(world.vote_with_key("cats", "k").await.status, 201);
-    let detail = world.vote_with_key("dogs", "k").await.problem(422);
-    assert!(detail.contains("Idempotency-Key"), "{detail}");
-    assert_eq!(
-        world.vote_with_key("cats", "k").await.status,
-        201,
-        "the first still stands"
-    );
-    world.settles_at(1, 0).await;
 }
 
 #[tokio::test]
@@ -213,32 +140,4 @@ async fn a_key_sent_again_after_its_time_is_still_counted_once() {
         "Redis has forgotten the key"
     );
     world.settles_at(1, 0).await;
-}
-
-#[tokio::test]
-async fn a_key_that_cannot_be_one_is_400() {
-    let world = World::start().await;
-    for key in ["", "\"\"", "\"open", &"k".repeat(256)] {
-        world.vote_with_key("cats", key).await.problem(400);
-    }
-    let twice = world
-        .request(Method::POST, "/api/vote")
-        .header("Idempotency-Key", "a");
-    Answer::of(
-        twice
-            .header("Idempotency-Key", "b")
-            .body(r#"{"option":"cats"}"#),
-    )
-    .await
-    .problem(400);
-    // Whatever is printable is a key, and its receipt is found under it.
-    let odd = r#"a/b?c%20"d\#;"#;
-    let answer = world.vote_with_key("cats", odd).await;
-    assert_eq!(answer.json()["vote_id"], odd);
-    let location = answer.header("location").to_owned();
-    spinvote_tests::eventually("the receipt", async || {
-        world.get(&location).await.status == 200
-    })
-    .await;
-    assert_eq!(world.get(&location).await.json()["vote_id"], odd);
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 use stack::{build, manifest::Manifest};
 
-use crate::step::step;
+use crate::{prerequisites, step::step};
 
 /// All components of spin.toml.
 pub async fn components() -> Result<()> {
@@ -21,6 +21,7 @@ pub async fn components() -> Result<()> {
 /// The local runtime. It is selected as one of the default members, not by `--package`: so cargo
 /// settles on the same features of all dependencies as for the tests, and builds them once.
 pub async fn host() -> Result<()> {
+    prerequisites::tls().await?;
     step("Build the local runtime", async |step| {
         step.run(cargo(&["build", "--bin", "spinvote-host"])).await
     })

@@ -46,10 +46,7 @@ enum Command {
     #[command(subcommand)]
     K8s(k8s::Command),
     /// Check the format, lint, and run all tests
-    Test {
-        /// Run only the end-to-end tests whose names contain one of these
-        filters: Vec<String>,
-    },
+    Test(test::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -74,7 +71,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Env => print!("{}", instance::addresses()?),
         Command::Recount { repair } => return recount::recount(repair),
         Command::K8s(command) => k8s::k8s(command)?,
-        Command::Test { filters } => test::test(&filters).await?,
+        Command::Test(options) => test::test(options).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -48,6 +48,11 @@ fn rustup(arguments: &[&str]) -> Command {
     command
 }
 
+/// What the local runtime and the tests speak TLS with, and what finds it for their build.
+pub async fn tls() -> Result<()> {
+    install(missing_tls).await
+}
+
 /// Redis and PostgreSQL, by apt if we may use it.
 pub async fn stores() -> Result<()> {
     install(missing_stores).await
@@ -101,6 +106,21 @@ async fn install(missing: fn() -> Vec<Missing>) -> Result<()> {
     let left = missing();
     ensure!(left.is_empty(), "{}", reasons(&left));
     Ok(())
+}
+
+/// Elsewhere TLS is the operating system's own.
+fn missing_tls() -> Vec<Missing> {
+    if !cfg!(target_os = "linux") || succeeds("pkg-config", &["--exists", "openssl"]) {
+        return Vec::new();
+    }
+    let openssl = ("libssl-dev", "OpenSSL cannot be compiled with".to_owned());
+    let pkg_config = ("pkg-config", "pkg-config is not installed".to_owned());
+    let found = succeeds("pkg-config", &["--version"]);
+    (!found)
+        .then_some(pkg_config)
+        .into_iter()
+        .chain([openssl])
+        .collect()
 }
 
 fn missing_stores() -> Vec<Missing> {
@@ -187,7 +207,9 @@ fn apt() -> Option<Command> {
 /// What installs these elsewhere.
 fn advice(packages: &[&str]) -> String {
     /// The names on Debian, Fedora and of Homebrew.
-    const NAMES: [[&str; 3]; 6] = [
+    const NAMES: [[&str; 3]; 8] = [
+        ["pkg-config", "pkgconf-pkg-config", "pkgconf"],
+        ["libssl-dev", "openssl-devel", "openssl@3"],
         ["redis-server", "redis", "redis"],
         ["postgresql", "postgresql-server", "postgresql@17"],
         ["chromium", "chromium", "--cask chromium"],

@@ -11,13 +11,73 @@ use crate::{
     step::step,
 };
 
-pub async fn test(filters: &[String]) -> Result<()> {
+/// Where the Spinvote is that the tests `http` ask, if not in this checkout.
+const URL: &str = "SPINVOTE_URL";
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Run only these end-to-end tests: a file of tests/tests or tests/cluster/tests, without its `.rs`
+    ///
+    /// `http` knows nothing but HTTP: with SPINVOTE_URL set it asks the Spinvote there, on a cluster for
+    /// example, and casts some forty votes. Without, and all others, start their own.
+    #[arg(long, value_name = "FILE")]
+    only: Option<String>,
+    /// Run only the end-to-end tests whose names contain one of these
+    filters: Vec<String>,
+}
+
+pub async fn test(options: Options) -> Result<()> {
+    let only = options.only.as_deref();
+    let elsewhere = only == Some("http") && std::env::var_os(URL).is_some();
+    prerequisites::tls().await?;
+    if !elsewhere {
+        prepare().await?;
+    }
+    if only.is_none() {
+        lint().await?;
+    }
+    if !elsewhere {
+        build::components().await?;
+        build::host().await?;
+    }
+    let target = only.unwrap_or("*");
+    step("Build the tests", async |step| {
+        let which: &[_] = if only.is_some() {
+            &["--test", target]
+        } else {
+            &[]
+        };
+        step.run(cargo(&[&["test", "--no-run"], which].concat()))
+            .await
+    })
+    .await?;
+
+    // Like the runtime's build, these select the default members: see `build::host`.
+    if only.is_none() && options.filters.is_empty() {
+        pass(cargo(&["test", "--lib", "--bins"]), "the unit tests")?;
+        pass(
+            cargo(&["test", "--doc"]),
+            "the examples in the documentation",
+        )?;
+    }
+    let mut end_to_end = cargo(&["test", "--no-fail-fast", "--test", target]);
+    end_to_end.arg("--").args(options.filters);
+    if !elsewhere {
+        end_to_end.env_remove(URL);
+    }
+    pass(end_to_end, "the end-to-end tests")
+}
+
+/// What all tests that start something need.
+async fn prepare() -> Result<()> {
     prerequisites::wasm_target().await?;
     prerequisites::lints().await?;
     prerequisites::stores().await?;
     prerequisites::promtool().await?;
-    prerequisites::browser().await?;
+    prerequisites::browser().await
+}
 
+async fn lint() -> Result<()> {
     step("Check the format", async |step| {
         step.run(cargo(&["fmt", "--all", "--check"])).await
     })
@@ -44,25 +104,7 @@ pub async fn test(filters: &[String]) -> Result<()> {
             .env("CARGO_TARGET_DIR", stack::checkout::root().join("target"));
         step.run(clippy).await
     })
-    .await?;
-    build::components().await?;
-    build::host().await?;
-    step("Build the tests", async |step| {
-        step.run(cargo(&["test", "--no-run"])).await
-    })
-    .await?;
-
-    // Like the runtime's build, these select the default members: see `build::host`.
-    if filters.is_empty() {
-        pass(cargo(&["test", "--lib", "--bins"]), "the unit tests")?;
-        pass(
-            cargo(&["test", "--doc"]),
-            "the examples in the documentation",
-        )?;
-    }
-    let mut end_to_end = cargo(&["test", "--no-fail-fast", "--test", "*"]);
-    end_to_end.arg("--").args(filters);
-    pass(end_to_end, "the end-to-end tests")
+    .await
 }
 
 /// Runs tests, which speak for themselves.
