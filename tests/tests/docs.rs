@@ -1,4 +1,4 @@
-//! What the README says is so.
+//! What the README and the pages in docs/ say is so.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use spinvote_tests::{World, eventually};
+use stack::Role;
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(stack::checkout::root().join(file)).unwrap()
@@ -84,4 +85,55 @@ async fn the_session_in_the_readme_works_as_printed() {
         })
         .await;
     }
+}
+
+/// What a command of docs/kubernetes.md runs inside a pod, and what the shell around it does.
+fn in_a_pod(page: &str, program: &str) -> String {
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("kubectl exec") && line.contains(&format!("-- {program} ")))
+        .unwrap();
+    line.split_once("-- ").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_and_what_was_counted_since_counts_again_once() {
+    let world = World::start().await;
+    let page = read("docs/kubernetes.md");
+    // The owner there; here it is another.
+    world
+        .sql()
+        .await
+        .batch_execute("create role spinvote_owner superuser")
+        .await
+        .unwrap();
+    let run = |program: &str| {
+        let mut shell = world.stack.postgres.client("sh", Role::Operator);
+        let command = in_a_pod(&page, program)
+            .replace("-U spinvote_owner", "-U operator --role spinvote_owner");
+        let output = shell
+            .args(["-ec", &command])
+            .current_dir(world.stack.directory())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+    };
+
+    for option in ["cats", "dogs"] {
+        world.vote(option).await;
+    }
+    world.settles_at(1, 1).await;
+    run("pg_dump");
+    world.vote("cats").await;
+    let last = world.vote_with_key("dogs", "counted-since").await;
+    world.settles_at(2, 2).await;
+    run("pg_restore");
+    assert_eq!(world.tallies().await, (1, 1));
+
+    assert!(page.contains("`XGROUP DESTROY votes vote-processors`"));
+    let _: i64 = world.command("XGROUP DESTROY votes vote-processors").await;
+    world.sweep().await;
+    world.settles_at(2, 2).await;
+    assert_eq!(world.receipt(&last).await["option"], "dogs");
+    assert_eq!(world.number("select count(*) from vote_events").await, 4);
 }

@@ -1,11 +1,24 @@
 //! Where things are in this checkout.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
-/// The root of the workspace.
+/// The root of the checkout in which one stands, else of the one that this was built in.
 pub fn root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::env::current_dir()
+            .ok()
+            .and_then(|here| {
+                here.ancestors()
+                    .find(|directory| directory.join("spin.toml").exists())
+                    .map(Path::to_owned)
+            })
+            .unwrap_or_else(|| built_in.ancestors().nth(2).unwrap_or(built_in).to_owned())
+    })
 }
 
 /// Where cargo puts what runs natively, whatever CARGO_TARGET_DIR and cargo's configuration say:

@@ -37,7 +37,7 @@ pub const COMBINATIONS: [&[&str]; 8] = [
     &["ingress", "spintainer", "hardened"],
 ];
 
-/// A copy of all that kustomize reads.
+/// A copy of all that kustomize reads, and of spin.toml, by which `cargo xtask` knows a checkout.
 pub struct Manifests {
     kubectl: PathBuf,
     directory: PathBuf,
@@ -56,6 +56,10 @@ impl Manifests {
         for part in ["k8s", "migrations", "redis"] {
             copy_directory(&checkout::root().join(part), &directory.join(part))?;
         }
+        fs::copy(
+            checkout::root().join("spin.toml"),
+            directory.join("spin.toml"),
+        )?;
         let manifests = Self { kubectl, directory };
         let template = manifests.read("k8s/secrets/template.env")?;
         let secrets: String = template

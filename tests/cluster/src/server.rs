@@ -170,6 +170,15 @@ impl Server {
         command
     }
 
+    /// A line as a person types it, in a shell whose kubectl is an administrator here.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .args(["-ec", line])
+            .env("KUBECONFIG", self.directory.join("kubeconfig"));
+        command
+    }
+
     /// kubectl, with something to read; returns what it said.
     pub fn feed(&self, arguments: &[&str], input: &str) -> Result<String> {
         let mut child = self
