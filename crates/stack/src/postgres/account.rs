@@ -1,7 +1,7 @@
 //! PostgreSQL refuses to run as root. There it runs as the OS user `postgres`, which its packages make.
 
 use std::{
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
     os::unix::{
         fs::{PermissionsExt, chown, symlink},
@@ -104,6 +104,11 @@ impl Account {
         directory.hash(&mut hasher);
         let instead = home.join(format!("spinvote-{:016x}", hasher.finish()));
         // The link shows where the data is; without it, what is there belongs to a checkout that is gone.
+        // Tests begin at once: only one of them may find it missing.
+        let lock = File::create(directory.join("elsewhere.lock"))
+            .context("could not lock the way to PostgreSQL's data")?;
+        lock.lock()
+            .context("could not lock the way to PostgreSQL's data")?;
         let link = directory.join("elsewhere");
         if fs::read_link(&link).ok().as_ref() != Some(&instead) {
             ensure!(!link.exists(), "{} is in the way", link.display());
