@@ -44,16 +44,28 @@ fn tell(line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
+    use std::{
+        io::{BufRead, BufReader},
+        os::unix::process::ExitStatusExt,
+    };
 
     use super::*;
 
     #[test]
     fn what_does_not_end_when_asked_is_killed() {
         let mut stubborn = Command::new("sh")
-            .args(["-c", "trap '' TERM; while :; do sleep 1; done"])
+            .args([
+                "-c",
+                "trap '' TERM; echo stubborn; while :; do sleep 1; done",
+            ])
             .process_group(0)
+            .stdout(Stdio::piped())
             .spawn()
+            .unwrap();
+        // Before it has said so it ends like any other.
+        let mut said = String::new();
+        BufReader::new(stubborn.stdout.take().unwrap())
+            .read_line(&mut said)
             .unwrap();
         let mut guard = Command::new("sh")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guard.sh"))
