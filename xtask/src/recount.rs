@@ -29,6 +29,7 @@ pub fn recount(repair: bool) -> Result<ExitCode> {
         let remark = match count == recorded {
             true => "",
             false if repair => "  repaired",
+            false if count.is_empty() => "  missing",
             false => "  differs",
         };
         println!("{poll:<20} {option:<20} {count:>12} {recorded:>12}{remark}");
