@@ -54,9 +54,11 @@ pub fn k8s(command: Command) -> Result<()> {
     Ok(())
 }
 
-/// The template with its values, where a file that is there has them, and random ones.
+/// The template with its values, where a file that is there has them, and random ones. What else the
+/// file has, an operator's own assignments and comments, follows as it stands.
 fn fill(template: &str, existing: &str, rotate: &[String]) -> Result<String> {
-    let mut existing: BTreeMap<_, _> = assignments(existing).collect();
+    let own = existing;
+    let mut existing: BTreeMap<_, _> = assignments(own).collect();
     for name in rotate {
         ensure!(
             assignments(template).any(|(known, value)| known == name && value == RANDOM),
@@ -80,6 +82,14 @@ fn fill(template: &str, existing: &str, rotate: &[String]) -> Result<String> {
                 text.push('\n');
             }
         }
+    }
+    let known = |line: &&str| match assignments(line).next() {
+        Some((name, _)) => assignments(template).any(|(known, _)| known == name),
+        None => line.trim().is_empty() || template.lines().any(|known| known == *line),
+    };
+    for line in own.lines().filter(|line| !known(line)) {
+        text.push_str(line);
+        text.push('\n');
     }
     Ok(text)
 }
@@ -116,6 +126,14 @@ mod tests {
         let values = values(&text);
         assert_eq!((values["HOST"], values["FIRST"]), ("elsewhere", "mine=a"));
         assert_eq!(values["SECOND"].len(), 40);
+    }
+
+    #[test]
+    fn what_the_template_does_not_know_is_kept() {
+        let own = "# Ours, for the backup\nBACKUP_KEY=b\n";
+        let once = fill(LIST, &format!("FIRST=mine\n{own}"), &[]).unwrap();
+        assert!(once.ends_with(own), "{once}");
+        assert_eq!(fill(LIST, &once, &[]).unwrap(), once);
     }
 
     #[test]
