@@ -114,13 +114,13 @@ async fn counting_goes_on_while_redis_has_no_room() {
     assert_eq!(world.dead_letters().await.len(), 1);
 }
 
-/// What is settled makes room: three times as many votes as fit, each with a key that is remembered for
+/// What is settled makes room: twice as many votes as fit, each with a key that is remembered for
 /// a day.
 #[tokio::test]
 async fn a_small_redis_takes_votes_for_ever_as_long_as_they_are_counted() {
-    const VOTES: i64 = 16_000;
+    const VOTES: i64 = 24_000;
     let world = World::start().await;
-    let _: () = world.command("CONFIG SET maxmemory 6mb").await;
+    let _: () = world.command("CONFIG SET maxmemory 12mb").await;
     // Keys as long as they may be, so that fewer votes fill it.
     let key = |vote: i64| format!("{vote:0>255}");
     let world = &world;

@@ -16,10 +16,11 @@ use crate::{Cause, Failure, log};
 const SHORT_OF_MEMORY: u8 = 75;
 
 /// How long [`Consumer::tidy`] goes on while more waits to be trimmed.
-const TIDY_FOR: Duration = Duration::from_millis(500);
+const TIDY_FOR: Duration = Duration::from_millis(250);
 
-/// How often [`Consumer::tidy_in_passing`] tidies, however many consumers call it.
-const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// How often [`Consumer::tidy_in_passing`] tidies, however many consumers call it. One call that finds
+/// nothing to do takes Redis a tenth of a millisecond.
+const TIDY_EVERY: Duration = Duration::from_millis(100);
 
 /// One member of the consumer group, by the variables `stream`, `consumer_group`, `consumer_name`,
 /// `batch_size`, `claim_idle_ms`, `stream_retention`, `consumer_retention` and `redis_url`.
