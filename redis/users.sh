@@ -23,6 +23,8 @@ case $stream in
 esac
 rejected=$stream:rejected
 doorbell=$stream:doorbell # both the flag, a key, and the channel
+tidied=$stream:tidied
+trimmed=$stream:trimmed-early
 
 sha256() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
@@ -51,14 +53,18 @@ user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
     "(+xadd %W~$stream)" \
     "(+get +set ~$stream:idempotency:* ~$doorbell)"
 
-# May read, claim, acknowledge and trim, and put aside what cannot be counted. It cannot vote.
+# May read, claim, acknowledge and trim, put aside what cannot be counted, and forget the keys of what it
+# trims. It cannot vote. INFO tells it how much memory is left.
 user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
-    "+ping +time" \
+    "+ping +time +info" \
     "&$doorbell +publish +subscribe +unsubscribe" \
-    "(+eval +evalsha ~$stream ~$rejected ~$doorbell)" \
-    "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xinfo +xpending +xlen +xrange ~$stream)" \
+    "(+eval +evalsha ~$stream ~$rejected ~$doorbell ~$tidied ~$trimmed)" \
+    "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo +xpending +xlen +xrange +xrevrange ~$stream)" \
     "(+xadd +xlen ~$rejected)" \
-    "(+get +set +del ~$doorbell)"
+    "(+get +set +del ~$doorbell)" \
+    "(+set ~$tidied)" \
+    "(+get +incrby ~$trimmed)" \
+    "(+unlink ~$stream:idempotency:*)"
 
 # May see how much there is to do, and nothing of what it is.
 user spinvote-scaler "${SPINVOTE_SCALER_PASSWORD:-}" \

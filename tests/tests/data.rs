@@ -214,6 +214,7 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
         "XGROUP DESTROY votes vote-processors",
         "XRANGE votes:rejected - +",
         "DEL votes:doorbell",
+        "INFO memory",
     ] {
         assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
     }
@@ -221,6 +222,10 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
         "XADD votes * vote cats",
         "DEL votes:rejected",
         "SET votes:idempotency:default:k x",
+        "GET votes:idempotency:default:k",
+        "UNLINK votes",
+        "UNLINK votes:rejected",
+        "SET votes:trimmed-early 0",
     ] {
         assert!(
             is_refused(&mut consumer, forbidden).await,

@@ -114,6 +114,135 @@ async fn counting_goes_on_while_redis_has_no_room() {
     assert_eq!(world.dead_letters().await.len(), 1);
 }
 
+/// What is settled makes room: twice as many votes as fit, each with a key that is remembered for
+/// a day.
+#[tokio::test]
+async fn a_small_redis_takes_votes_for_ever_as_long_as_they_are_counted() {
+    const VOTES: i64 = 24_000;
+    let world = World::start().await;
+    let _: () = world.command("CONFIG SET maxmemory 12mb").await;
+    // Keys as long as they may be, so that fewer votes fill it.
+    let key = |vote: i64| format!("{vote:0>255}");
+    let world = &world;
+    let mut votes = stream::iter(0..VOTES)
+        .map(async |vote| world.vote_with_key("cats", &key(vote)).await)
+        .buffer_unordered(16);
+    let mut swept = Instant::now();
+    while let Some(answer) = votes.next().await {
+        assert_eq!(answer.status, 201, "{answer:?}");
+        // As the supervisor does, and a probe in the cluster.
+        if swept.elapsed() > Duration::from_secs(5) {
+            assert_eq!(world.sweep().await.status, 200);
+            swept = Instant::now();
+        }
+    }
+    world.settles_at(VOTES, 0).await;
+
+    // It is told, and the oldest keys went.
+    let early: i64 = world.command("GET votes:trimmed-early").await;
+    assert!(early > VOTES / 3, "{early}");
+    let first = format!("EXISTS votes:idempotency:default:{}", key(0));
+    assert_eq!(world.command::<i64>(&first).await, 0);
+    let again = world.vote_with_key("cats", &key(0)).await;
+    assert_eq!(again.status, 201);
+    world.settles_at(VOTES, 0).await;
+}
+
+#[tokio::test]
+async fn what_is_not_counted_is_not_trimmed_to_make_room() {
+    let world = World::start_with(|stack| stack.without_component("tally")).await;
+    // Nothing counts, and all of it has been read.
+    let _: String = world
+        .command("XGROUP CREATE votes vote-processors 0 MKSTREAM")
+        .await;
+    for _ in 0..100 {
+        assert_eq!(world.vote("cats").await.status, 201);
+    }
+    let _: redis::Value = world
+        .command("XREADGROUP GROUP vote-processors crashed COUNT 50 STREAMS votes >")
+        .await;
+    let sql = world.sql().await;
+    sql.batch_execute("alter table vote_events rename to gone")
+        .await
+        .unwrap();
+    let _: () = world.command("CONFIG SET maxmemory 1").await;
+    world.sweep().await.problem(503);
+    world.vote("cats").await.problem(503);
+    assert_eq!(world.command::<i64>("XLEN votes").await, 100);
+    sql.batch_execute("alter table gone rename to vote_events")
+        .await
+        .unwrap();
+    eventually("all are counted", async || {
+        world.sweep().await;
+        world.tallies().await == (100, 0)
+    })
+    .await;
+}
+
+/// The commands that a section of docs/operations.md gives to `redis-cli`.
+fn commands_of(section: &str) -> Vec<String> {
+    let file = stack::checkout::root().join("docs/operations.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    let (_, section) = page.split_once(&format!("\n### {section}\n")).unwrap();
+    let section = section.split("\n##").next().unwrap();
+    section
+        .lines()
+        .filter_map(|line| line.split_once("redis-cli --user operator --askpass "))
+        .map(|(_, command)| command.to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_stream_that_a_producer_has_put_ahead_of_time_begins_again_and_nothing_is_lost() {
+    // A time that has not come; and the greatest id of all, after which there is none.
+    for (id, status) in [
+        ("4102444800000-0", 201),
+        ("18446744073709551615-18446744073709551615", 503),
+    ] {
+        // The end of its connection ends the doorbell's subscriber, and a runtime that has one.
+        let world = World::start_with(|stack| stack.without_component("tally")).await;
+        let first = world.vote_with_key("cats", "first").await;
+        world.append(&[("vote", b"dogs")]).await;
+        // It says nothing of a vote, so that it is put aside.
+        let _: String = world.command(&format!("XADD votes {id} colour red")).await;
+        let vote = world.vote_with_key("dogs", "second").await;
+        assert_eq!(vote.status, status, "{vote:?}");
+        let lead = async || {
+            let metrics = world.get("/metrics").await.body;
+            let lead = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix("spinvote_stream_clock_lead_seconds "));
+            lead.unwrap().parse::<f64>().unwrap()
+        };
+        assert!(lead().await > 60.0, "the alert fires");
+
+        let commands = commands_of("SpinvoteStreamAhead");
+        assert_eq!(commands.len(), 5, "{commands:?}");
+        for command in commands {
+            if command.starts_with("XINFO GROUPS") {
+                world.vote_with_key("dogs", "second").await.problem(503);
+                eventually("all is counted", async || {
+                    world.sweep().await;
+                    let told: redis::streams::StreamInfoGroupsReply = world.command(&command).await;
+                    told.groups[0].lag == Some(0) && told.groups[0].pending == 0
+                })
+                .await;
+            } else {
+                let _: redis::Value = world.command(&command).await;
+            }
+        }
+
+        assert_eq!(world.vote_with_key("dogs", "second").await.status, 201);
+        let again = world.vote_with_key("cats", "first").await;
+        assert_eq!(again.body, first.body, "it is remembered");
+        world.append(&[("vote", b"cats")]).await;
+        world.sweep().await;
+        world.settles_at(2, 2).await;
+        assert_eq!(lead().await, 0.0);
+        assert_eq!(world.dead_letters().await.len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn votes_are_taken_and_counted_again_after_redis_was_away() {
     let mut world = World::start().await;

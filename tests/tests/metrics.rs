@@ -47,7 +47,12 @@ async fn before_the_first_vote_everything_is_zero() {
         "spinvote_pending_entries",
         "spinvote_oldest_pending_seconds",
         "spinvote_consumers",
+        "spinvote_oldest_pending_deliveries",
         "spinvote_dead_letters",
+        "spinvote_stream_added_total",
+        "spinvote_stream_clock_lead_seconds",
+        "spinvote_stream_trimmed_early_total",
+        "spinvote_redis_maxmemory_bytes",
         "spinvote_votes_counted_total{poll=\"default\",option=\"cats\"}",
         "spinvote_votes_counted_total{poll=\"default\",option=\"dogs\"}",
         "spinvote_last_recorded_timestamp_seconds",
@@ -88,19 +93,76 @@ async fn the_stream_is_seen_as_it_fills_and_is_counted() {
 }
 
 #[tokio::test]
-async fn an_entry_that_a_consumer_holds_is_pending_and_ages() {
+async fn an_entry_that_a_consumer_holds_ages_from_when_it_was_handed_out() {
     let world = World::start_with(without_tally).await;
     world.sweep().await;
-    world.vote("dogs").await;
+    // Appended long ago, as a backlog is.
+    let _: String = world.command("XADD votes 1700000000000-0 vote dogs").await;
     let _: redis::Value = world
         .command("XREADGROUP GROUP vote-processors pod-1 STREAMS votes >")
         .await;
-    eventually("the entry is over a second old", async || {
-        let samples = samples(&world).await;
-        samples["spinvote_pending_entries"] == 1.0
-            && samples["spinvote_oldest_pending_seconds"] > 1.0
+    let seen = samples(&world).await;
+    assert_eq!(seen["spinvote_pending_entries"], 1.0);
+    assert!(seen["spinvote_oldest_pending_seconds"] < 5.0, "{seen:?}");
+    assert_eq!(seen["spinvote_oldest_pending_deliveries"], 1.0);
+    eventually("it was handed out more than a second ago", async || {
+        samples(&world).await["spinvote_oldest_pending_seconds"] > 1.0
     })
     .await;
+
+    // Another one takes it over, and fails as well.
+    let claimed: redis::Value = world
+        .command("XAUTOCLAIM votes vote-processors pod-2 0 0")
+        .await;
+    assert!(matches!(claimed, redis::Value::Array(_)), "{claimed:?}");
+    let seen = samples(&world).await;
+    assert!(seen["spinvote_oldest_pending_seconds"] < 1.0, "{seen:?}");
+    assert_eq!(seen["spinvote_oldest_pending_deliveries"], 2.0);
+}
+
+/// What the alert for votes that nobody can record is about: each attempt hands them out again.
+#[tokio::test]
+async fn entries_that_nobody_can_record_are_handed_out_again_and_again() {
+    let world = World::start_with(without_tally).await;
+    world.vote("cats").await;
+    let sql = world.sql().await;
+    sql.batch_execute("alter table vote_events rename to gone")
+        .await
+        .unwrap();
+    for _ in 0..7 {
+        world.sweep().await.problem(503);
+    }
+    let seen = samples(&world).await;
+    assert!(seen["spinvote_oldest_pending_deliveries"] > 5.0, "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_was_appended_is_counted_on_although_entries_are_trimmed() {
+    let world = World::start_with(without_tally).await;
+    for _ in 0..300 {
+        world.append(&[("vote", b"cats")]).await;
+    }
+    world.sweep().await;
+    assert_eq!(samples(&world).await["spinvote_stream_added_total"], 300.0);
+    assert_eq!(
+        samples(&world).await["spinvote_stream_trimmed_early_total"],
+        0.0
+    );
+
+    let _: () = world.command("CONFIG SET maxmemory 1").await;
+    world.sweep().await;
+    let _: () = world.command("CONFIG SET maxmemory 100mb").await;
+    world.append(&[("vote", b"cats")]).await;
+    let seen = samples(&world).await;
+    // The new one, and the last two of the others: they say where the group, and tidying, stand.
+    assert_eq!(seen["spinvote_stream_length"], 3.0, "{seen:?}");
+    assert_eq!(seen["spinvote_stream_added_total"], 301.0);
+    assert_eq!(seen["spinvote_stream_lag"], 1.0);
+    assert_eq!(seen["spinvote_stream_lag_exact"], 1.0);
+    assert_eq!(seen["spinvote_stream_trimmed_early_total"], 298.0);
+    assert_eq!(seen["spinvote_redis_maxmemory_bytes"], 104_857_600.0);
+    let used = seen["spinvote_redis_used_memory_bytes"];
+    assert!((500_000.0..50_000_000.0).contains(&used), "{used}");
 }
 
 #[tokio::test]
@@ -230,6 +292,9 @@ impl Prometheus {
 #[tokio::test]
 async fn a_real_prometheus_reads_them() {
     let world = World::start_with(without_tally).await;
+    let odd = r#"insert into polls (poll, question, options)
+        values ('odd', 'Which?', array[E'say "hi"\n\\', 'b'])"#;
+    world.sql().await.batch_execute(odd).await.unwrap();
     world.vote("cats").await;
     world.sweep().await;
     world.vote("dogs").await;
@@ -241,6 +306,10 @@ async fn a_real_prometheus_reads_them() {
         (
             "spinvote_votes_counted_total{poll=\"default\",option=\"cats\"}",
             "1",
+        ),
+        (
+            r#"spinvote_votes_counted_total{poll="odd",option="say \"hi\"\n\\"}"#,
+            "0",
         ),
         ("spinvote_upstream_up{upstream=\"postgres\"}", "1"),
     ] {

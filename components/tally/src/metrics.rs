@@ -1,6 +1,7 @@
 //! `GET /metrics`: what the stream and the tables say at this moment, for Prometheus.
 
 use std::fmt;
+use std::time::Duration;
 
 use futures::join;
 use http::StatusCode;
@@ -117,7 +118,7 @@ impl Collector for Snapshot {
                 .encode_gauge(&i64::from(answered))?;
         }
         if let Ok(standing) = &self.standing {
-            standing_gauges(standing, &mut encoder)?;
+            standing_metrics(standing, &mut encoder)?;
         }
         if let Ok(tables) = &self.tables {
             tables_metrics(tables, &mut encoder)?;
@@ -126,8 +127,8 @@ impl Collector for Snapshot {
     }
 }
 
-fn standing_gauges(standing: &Standing, encoder: &mut DescriptorEncoder) -> fmt::Result {
-    let oldest_pending = standing.oldest_pending.as_secs();
+fn standing_metrics(standing: &Standing, encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     for (name, help, value) in [
         (
             "stream_length",
@@ -140,9 +141,24 @@ fn standing_gauges(standing: &Standing, encoder: &mut DescriptorEncoder) -> fmt:
             standing.lag,
         ),
         (
+            "stream_lag_exact",
+            "Whether the lag is exact; 0 if Redis does not know, and it is the length of the stream",
+            standing.lag_is_exact.into(),
+        ),
+        (
             "pending_entries",
             "Entries that were read and are not acknowledged",
             standing.pending,
+        ),
+        (
+            "oldest_pending_seconds",
+            "Since the oldest pending entry was last handed to a consumer; 0 without one",
+            seconds(standing.oldest_pending),
+        ),
+        (
+            "oldest_pending_deliveries",
+            "How often the oldest pending entry was handed to a consumer; 0 without one",
+            standing.oldest_pending_deliveries,
         ),
         (
             "consumers",
@@ -150,19 +166,37 @@ fn standing_gauges(standing: &Standing, encoder: &mut DescriptorEncoder) -> fmt:
             standing.consumers,
         ),
         (
-            "dead_letters",
-            "Entries in the dead-letter stream",
-            standing.rejected,
+            "stream_clock_lead_seconds",
+            "How far the newest id of the stream lies ahead of the clock of Redis",
+            seconds(standing.clock_lead),
         ),
         (
-            "oldest_pending_seconds",
-            "Since the oldest pending entry was appended; 0 without one",
-            i64::try_from(oldest_pending).unwrap_or(i64::MAX),
+            "redis_used_memory_bytes",
+            "Memory that Redis uses",
+            standing.used_memory,
+        ),
+        (
+            "redis_maxmemory_bytes",
+            "Memory that Redis may use before it refuses votes; 0 without a limit",
+            standing.max_memory,
         ),
     ] {
         gauge(encoder, name, help, value)?;
     }
-    Ok(())
+    if let Some(rejected) = standing.rejected {
+        let help = "Entries in the dead-letter stream";
+        gauge(encoder, "dead_letters", help, rejected)?;
+    }
+    if let Some(added) = standing.added {
+        let help = "Entries that were ever appended to the stream";
+        counter(encoder, "stream_added", help, added)?;
+    }
+    counter(
+        encoder,
+        "stream_trimmed_early",
+        "Entries that were trimmed before their time because memory was short",
+        standing.trimmed_early,
+    )
 }
 
 fn tables_metrics(tables: &Tables, encoder: &mut DescriptorEncoder) -> fmt::Result {
@@ -202,4 +236,10 @@ fn gauge(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: i64) ->
     encoder
         .encode_descriptor(name, help, None, MetricType::Gauge)?
         .encode_gauge(&value)
+}
+
+fn counter(encoder: &mut DescriptorEncoder, name: &str, help: &str, value: i64) -> fmt::Result {
+    encoder
+        .encode_descriptor(name, help, None, MetricType::Counter)?
+        .encode_counter::<NoLabelSet, _, u64>(&u64::try_from(value).unwrap_or_default(), None)
 }

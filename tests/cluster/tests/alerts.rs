@@ -70,11 +70,18 @@ fn every_alert_is_tested_explained_and_linked_to_its_explanation() {
 /// A dashboard that asks for a metric that nobody has shows nothing, and nobody notices.
 #[test]
 fn the_dashboard_asks_for_metrics_that_exist() {
-    const METRICS: [&str; 10] = [
+    const METRICS: [&str; 17] = [
         "spinvote_stream_length",
         "spinvote_stream_lag",
+        "spinvote_stream_lag_exact",
+        "spinvote_stream_added_total",
+        "spinvote_stream_clock_lead_seconds",
+        "spinvote_stream_trimmed_early_total",
+        "spinvote_redis_used_memory_bytes",
+        "spinvote_redis_maxmemory_bytes",
         "spinvote_pending_entries",
         "spinvote_oldest_pending_seconds",
+        "spinvote_oldest_pending_deliveries",
         "spinvote_consumers",
         "spinvote_dead_letters",
         "spinvote_votes_counted_total",

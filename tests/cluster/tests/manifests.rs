@@ -561,6 +561,35 @@ fn is_match(rule: &str, path: &str, exact: bool) -> bool {
     }
 }
 
+/// A Redis that fills must refuse votes before its pod is killed; how many it takes until then is stated.
+#[test]
+fn redis_has_the_memory_that_operations_states() {
+    let page = stack::checkout::root().join("docs/operations.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let Some(manifests) = Manifests::copy().unwrap() else {
+        return;
+    };
+    for (overlay, stated_for, maxmemory, limit) in [
+        ("local", "k8s/base", "384mb", "512Mi"),
+        ("production", "k8s/overlays/production", "1536mb", "2Gi"),
+    ] {
+        let objects = manifests.overlay(overlay).unwrap();
+        let redis = find(&objects, "StatefulSet", "voting-data", "redis").unwrap();
+        let container = &redis.0["spec"]["template"]["spec"]["containers"][0];
+        // Of two options on the command line the last one holds.
+        let arguments = container["args"].as_array().unwrap();
+        let option = arguments
+            .iter()
+            .rposition(|argument| argument == "--maxmemory");
+        assert_eq!(arguments[option.unwrap() + 1], maxmemory, "{overlay}");
+        for kind in ["requests", "limits"] {
+            assert_eq!(container["resources"][kind]["memory"], limit, "{overlay}");
+        }
+        let row = format!("| `{stated_for}` | `{maxmemory}` | `{limit}` |");
+        assert!(page.contains(&row), "docs/operations.md has no row {row}");
+    }
+}
+
 #[test]
 fn what_prometheus_scrapes_is_a_route_of_sweep() {
     let spin = Application::read().unwrap();

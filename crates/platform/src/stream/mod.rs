@@ -1,8 +1,20 @@
 //! The stream of votes, and all that hangs on its name: the doorbell `<stream>:doorbell`, the
-//! dead-letter stream `<stream>:rejected`, and the remembered keys `<stream>:idempotency:…`.
+//! dead-letter stream `<stream>:rejected`, the remembered keys `<stream>:idempotency:…`, and what tidying
+//! keeps, `<stream>:tidied` and `<stream>:trimmed-early`.
 //!
 //! [`Stream`] is how a vote gets in, [`Consumer`] how votes get out. What must happen in one piece is
 //! a Lua script beside this file.
+//!
+//! While a script runs nobody else is served, and anybody may have appended anything. So each has a bound
+//! that holds whatever is in the stream:
+//!
+//! | script | what one call does at most | its reply |
+//! |---|---|---|
+//! | `create_group.lua` | makes one group | one value |
+//! | `tidy.lua` | trims 10,000 old entries and 2,000 early, of which it reads ten at a time, until it has read 1 MiB; forgets 100 consumers | 4 numbers |
+//! | `standing.lua` | reads one entry, the newest, and only while the group has not read it | 13 numbers |
+//!
+//! Both look at each group of the stream once, and `tidy.lua` at each consumer of ours.
 
 mod consumer;
 
@@ -65,7 +77,7 @@ impl Stream {
         option: &OptionName,
         vote_id: &VoteId,
     ) -> Result<Appended, Failure> {
-        let remembered = format!("{}:idempotency:{poll}:{vote_id}", self.name);
+        let remembered = format!("{}{poll}:{vote_id}", remembered(&self.name));
         self.run_append(
             &[&self.name, &self.doorbell, &remembered],
             poll,
@@ -107,4 +119,9 @@ impl Stream {
 /// The flag that says that the bell was rung, and the channel on which it rings.
 fn doorbell(stream: &str) -> String {
     format!("{stream}:doorbell")
+}
+
+/// What the names begin with by which idempotency keys are remembered.
+fn remembered(stream: &str) -> String {
+    format!("{stream}:idempotency:")
 }
