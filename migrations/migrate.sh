@@ -12,7 +12,7 @@
 # All that is due is applied in order, in one transaction, under a lock: any number of these may run
 # at once, and a failure leaves the database as it was. A migration must therefore not hold
 # `begin`, `commit`, or what PostgreSQL refuses inside a transaction.
-# Refused: a database that is newer than the files, and files that changed after they were applied.
+# Refused: a database that is not UTF-8 or is newer than the files, and files that changed after they were applied.
 set -eu
 
 fail() {
@@ -64,6 +64,14 @@ set client_min_messages = warning;
 \\set VERBOSITY terse
 begin isolation level read committed;
 set local search_path = public;
+do \$\$
+begin
+    if current_setting('server_encoding') <> 'UTF8' then
+        raise exception 'the database % has the encoding %, in which not every vote can be stored; create another with: create database spinvote encoding ''UTF8'' template template0',
+            current_database(), current_setting('server_encoding');
+    end if;
+end
+\$\$;
 -- Any constant; it is this program's.
 select pg_advisory_xact_lock(7368696174) \\g /dev/null
 

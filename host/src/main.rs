@@ -28,6 +28,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{app::App, manifest::Manifest};
 
+/// The largest reply of Redis, and the largest row of PostgreSQL, that Spin passes on, in bytes.
+const MAX_HOST_BUFFERED_BYTES: usize = 128 << 20;
+
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {

@@ -7,6 +7,7 @@ use redis::{
 use wasmtime::component::{Accessor, Resource};
 
 use crate::{
+    MAX_HOST_BUFFERED_BYTES,
     bindings::spin::redis::redis::{
         Error, Host, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult,
     },
@@ -60,7 +61,9 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
             .arg(arguments)
             .query_async::<Flat>(&mut connection)
             .await;
-        Ok(reply.map(|flat| flat.0).map_err(other))
+        Ok(reply
+            .map_err(other)
+            .and_then(|flat| limited(flat.0, |flat| flat.iter().map(size).sum())))
     }
 
     async fn publish(
@@ -79,7 +82,10 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
         key: String,
     ) -> Result<Option<Vec<u8>>> {
         let mut connection = get(accessor, &connection)?;
-        Ok(connection.get(key).await.map_err(other))
+        let value: redis::RedisResult<Option<Vec<u8>>> = connection.get(key).await;
+        Ok(value
+            .map_err(other)
+            .and_then(|value| limited(value, |value| value.as_ref().map_or(0, Vec::len))))
     }
 
     async fn set(
@@ -126,7 +132,15 @@ impl<T: Send> HostConnectionWithStore<T> for Spin {
         key: String,
     ) -> Result<Vec<String>> {
         let mut connection = get(accessor, &connection)?;
-        Ok(connection.smembers(key).await.map_err(other))
+        let members: redis::RedisResult<Vec<String>> = connection.smembers(key).await;
+        Ok(members.map_err(other).and_then(|members| {
+            limited(members, |members| {
+                members
+                    .iter()
+                    .map(|member| size_of::<String>() + member.len())
+                    .sum()
+            })
+        }))
     }
 
     async fn srem(
@@ -147,6 +161,24 @@ fn get<T>(
     let connection =
         accessor.with(|mut access| access.get().table.get(connection).map(|it| it.0.clone()))?;
     Ok(connection)
+}
+
+/// A reply that is not larger than Spin passes on.
+fn limited<T>(reply: T, size: impl Fn(&T) -> usize) -> std::result::Result<T, Error> {
+    if size_of::<T>() + size(&reply) > MAX_HOST_BUFFERED_BYTES {
+        let text = format!("query result exceeds limit of {MAX_HOST_BUFFERED_BYTES} bytes");
+        return Err(Error::Other(text));
+    }
+    Ok(reply)
+}
+
+fn size(value: &RedisResult) -> usize {
+    let content = match value {
+        RedisResult::Nil | RedisResult::Int64(_) => 0,
+        RedisResult::Status(text) => text.len(),
+        RedisResult::Binary(bytes) => bytes.len(),
+    };
+    size_of::<RedisResult>() + content
 }
 
 fn other(error: RedisError) -> Error {

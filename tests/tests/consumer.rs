@@ -364,3 +364,125 @@ async fn logs_are_json_lines_that_say_what_happened_and_not_who_voted() {
         "{output}"
     );
 }
+
+async fn append_large(world: &World, entries: usize, bytes: usize) {
+    let value = vec![b'x'; bytes];
+    let mut redis = world.redis().await;
+    for _ in 0..entries {
+        let mut command = redis::cmd("XADD");
+        command.arg("votes").arg("*").arg("option").arg(&value);
+        let _: String = command.query_async(&mut redis).await.unwrap();
+    }
+}
+
+async fn append_wide(world: &World, fields: usize) {
+    let mut command = redis::cmd("XADD");
+    command.arg("votes").arg("*").arg("option").arg("cats");
+    for field in 1..fields {
+        command.arg(field).arg(b"\xff\0".as_slice());
+    }
+    let _: String = command.query_async(&mut world.redis().await).await.unwrap();
+}
+
+async fn nothing_is_pending(world: &World) {
+    let pending: redis::streams::StreamPendingReply =
+        world.command("XPENDING votes vote-processors").await;
+    assert_eq!(pending.count(), 0);
+}
+
+#[tokio::test]
+async fn entries_larger_than_any_reply_hold_nobody_up() {
+    let world =
+        World::start_with(|stack| without_tally(stack).variable("claim_idle_ms", "500")).await;
+    // Together more than Spin passes on in one reply.
+    append_large(&world, 70, 1_000_000).await;
+    world.append(&[("option", b"cats")]).await;
+    append_large(&world, 70, 1_000_000).await;
+    append_large(&world, 1, 20_000_000).await;
+    for fields in [65, 4_000, 100_000] {
+        append_wide(&world, fields).await;
+    }
+    world.append(&[("option", b"dogs")]).await;
+    eventually("all is swept", async || {
+        world.sweep().await.json()["left"] == 0
+    })
+    .await;
+    world.settles_at(1, 1).await;
+    nothing_is_pending(&world).await;
+
+    let reasons = world.dead_letters().await;
+    let with = |reason: &str| reasons.iter().filter(|(said, _)| said == reason).count();
+    assert_eq!(with("too long: option has 1000000 bytes"), 140);
+    assert_eq!(with("too long: option has 20000000 bytes"), 1);
+    for fields in [65, 4_000, 100_000] {
+        assert_eq!(with(&format!("too many fields: {fields}")), 1);
+    }
+    assert_eq!(reasons.len(), 144);
+    // Copies are cut, and say what they are of.
+    let letters: redis::streams::StreamRangeReply =
+        world.command("XRANGE votes:rejected - + COUNT 1").await;
+    let letter = &letters.ids[0];
+    assert_eq!(letter.get::<String>("option").unwrap().len(), 1020);
+    assert_eq!(letter.get::<i64>("entry_bytes"), Some(1_000_006));
+    assert_eq!(letter.get::<i64>("entry_fields"), Some(1));
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_written_is_not_acknowledged_and_stops_no_vote() {
+    let world =
+        World::start_with(|stack| without_tally(stack).variable("claim_idle_ms", "300")).await;
+    let _: () = world.command("SET votes:rejected occupied").await;
+    for _ in 0..3 {
+        world.append(&[("option", b"birds")]).await;
+        world.append(&[("option", b"cats")]).await;
+    }
+    assert_eq!(world.sweep().await.json()["counted"], 3);
+    world.settles_at(3, 0).await;
+    let pending: redis::streams::StreamPendingReply =
+        world.command("XPENDING votes vote-processors").await;
+    assert_eq!(pending.count(), 3, "nobody has seen them yet");
+    assert_eq!(world.logged("dead_letters_not_written")[0]["entries"], 3);
+
+    let _: i64 = world.command("DEL votes:rejected").await;
+    eventually("they are put aside", async || {
+        world.sweep().await.json()["left"] == 0
+    })
+    .await;
+    assert_eq!(world.dead_letters().await.len(), 3);
+    nothing_is_pending(&world).await;
+}
+
+#[tokio::test]
+async fn a_row_that_the_database_refuses_costs_no_other_its_place() {
+    let world = World::start_with(without_tally).await;
+    let picky = "alter table vote_events add check (vote_id not like 'bad%')";
+    world.sql().await.batch_execute(picky).await.unwrap();
+    // More than are refused of one batch, and one alone.
+    for number in 0..40 {
+        let id = format!("bad{number}");
+        world
+            .append(&[("option", b"dogs"), ("vote_id", id.as_bytes())])
+            .await;
+        world.append(&[("option", b"cats")]).await;
+    }
+    eventually("all is swept", async || {
+        world.sweep().await.json()["left"] == 0
+    })
+    .await;
+    world.settles_at(40, 0).await;
+    let letters = world.dead_letters().await;
+    assert!(
+        letters
+            .iter()
+            .all(|(reason, _)| reason == "refused by the database"),
+        "{letters:?}"
+    );
+    assert_eq!(letters.len(), 40);
+    nothing_is_pending(&world).await;
+    world
+        .append(&[("option", b"dogs"), ("vote_id", b"bad")])
+        .await;
+    world.sweep().await;
+    assert_eq!(world.dead_letters().await.len(), 41);
+    assert!(!world.logged("vote_refused_by_database").is_empty());
+}

@@ -138,3 +138,13 @@ async fn a_variable_that_makes_no_sense_is_named_in_the_log_and_nowhere_else() {
         "max_request_size"
     );
 }
+
+#[test]
+fn each_component_has_less_than_600_kilobytes() {
+    let release = stack::checkout::root().join("target/wasm32-wasip2/release");
+    for component in ["health", "results", "tally", "vote", "web"] {
+        let file = release.join(component).with_extension("wasm");
+        let bytes = std::fs::metadata(&file).expect("it is built").len();
+        assert!(bytes < 600_000, "{component}: {bytes}");
+    }
+}

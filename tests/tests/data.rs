@@ -317,3 +317,33 @@ fn percentages_are_exact_to_the_hundredth_and_sum_to_one_hundred() {
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_store_every_vote_is_not_migrated() {
+    let world = World::start().await;
+    world
+        .sql()
+        .await
+        .batch_execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
+        .await
+        .unwrap();
+    let url = world.stack.database_url(Role::Operator);
+    let server: tokio_postgres::Config = url.parse().unwrap();
+    let password = str::from_utf8(server.get_password().unwrap()).unwrap();
+    let mut command = tokio::process::Command::new("sh");
+    command
+        .arg(stack::checkout::root().join("migrations/migrate.sh"))
+        .env("PGHOST", "127.0.0.1")
+        .env("PGPORT", server.get_ports()[0].to_string())
+        .env("PGUSER", server.get_user().unwrap())
+        .env("PGPASSWORD", password)
+        .env("PGDATABASE", "latin");
+    let output = command.output().await.unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("has the encoding LATIN1"), "{said}");
+    assert!(
+        said.contains("encoding 'UTF8'"),
+        "it says what to do: {said}"
+    );
+}

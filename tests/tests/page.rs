@@ -376,13 +376,21 @@ async fn form(world: &World, body: &'static str, headers: &[(&str, &str)]) -> An
 async fn a_form_sent_twice_under_one_id_counts_once() {
     let world = World::start().await;
     for _ in 0..2 {
-        let answer = form(&world, "option=cats&vote_id=k%201", &[]).await;
+        let answer = form(
+            &world,
+            "option=cats&vote_id=form-01a20e6a-b471-7572-a0c7-55483757e707",
+            &[],
+        )
+        .await;
         assert_eq!(answer.status, 303, "{answer:?}");
-        assert_eq!(answer.header("location"), "/results?vote=k%201");
+        assert_eq!(
+            answer.header("location"),
+            "/results?vote=form-01a20e6a-b471-7572-a0c7-55483757e707"
+        );
     }
     let other = form(
         &world,
-        "option=dogs&vote_id=k%201",
+        "option=dogs&vote_id=form-01a20e6a-b471-7572-a0c7-55483757e707",
         &[("Accept", "text/html")],
     )
     .await;
@@ -392,7 +400,9 @@ async fn a_form_sent_twice_under_one_id_counts_once() {
         "{other:?}"
     );
     world.settles_at(1, 0).await;
-    let page = world.get("/results?vote=k%201").await;
+    let page = world
+        .get("/results?vote=form-01a20e6a-b471-7572-a0c7-55483757e707")
+        .await;
     assert!(
         page.body.contains("Your vote is counted: Cats."),
         "{page:?}"

@@ -141,3 +141,25 @@ async fn a_key_sent_again_after_its_time_is_still_counted_once() {
     );
     world.settles_at(1, 0).await;
 }
+
+#[tokio::test]
+async fn no_key_takes_the_id_of_a_vote_that_came_another_way() {
+    let world = World::start().await;
+    let without_key = world.vote("cats").await;
+    let issued = without_key.json()["vote_id"].as_str().unwrap().to_owned();
+    let bare = world.append(&[("vote", b"cats")]).await;
+    for taken in [&issued, &bare, "1-1"] {
+        let refused = world.vote_with_key("dogs", taken).await;
+        let detail = refused.problem(400);
+        assert!(detail.contains("choose a random one"), "{detail}");
+    }
+    world.settles_at(2, 0).await;
+    // What a producer calls its vote is its own affair: then the receipt tells which of the two counts.
+    world
+        .append(&[("vote", b"cats"), ("vote_id", b"shared")])
+        .await;
+    world.sweep().await;
+    let answered = world.vote_with_key("dogs", "shared").await;
+    assert_eq!(world.receipt(&answered).await["option"], "cats");
+    world.settles_at(3, 0).await;
+}

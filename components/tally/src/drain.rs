@@ -1,14 +1,18 @@
 //! From the stream into PostgreSQL.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use ballot::{Entry, Rejection, StreamId};
-use platform::Failure;
 use platform::log::{self, Level};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
 use platform::settings::InvalidSetting;
 use platform::stream::{Consumer, Delivery};
+use platform::{Cause, Failure};
 use serde_json::json;
+
+/// How many rows of one batch are refused one by one: each takes a dozen statements to find.
+const MOST_UNSTORABLE: usize = 32;
 
 pub struct Drain {
     pub consumer: Consumer,
@@ -43,16 +47,20 @@ impl Drain {
     pub async fn count_batch(&self) -> Result<Batch, Failure> {
         let started = Instant::now();
         let deliveries = self.consumer.read().await?;
-        let more = deliveries.len() >= self.consumer.batch_size();
-        if deliveries.is_empty() {
-            return Ok(Batch { counted: 0, more });
+        if deliveries.entries.is_empty() {
+            return Ok(Batch {
+                counted: 0,
+                more: deliveries.more,
+            });
         }
 
-        let (entries, mut rejected) = parse(deliveries);
+        let (entries, mut rejected) = parse(deliveries.entries);
         let outcome = match self.record(&entries).await {
             Ok(outcome) => outcome,
             Err(failure) => {
-                self.release(&entries, &rejected).await;
+                let parsed = entries.iter().map(|entry| &entry.stream_id);
+                let ids = parsed.chain(rejected.iter().map(|(stream_id, _)| stream_id));
+                self.release(ids).await;
                 return Err(failure);
             }
         };
@@ -66,6 +74,8 @@ impl Drain {
 
         let done: Vec<_> = outcome.done().map(|at| &entries[at].stream_id).collect();
         self.consumer.acknowledge(&done).await?;
+        let undecided = outcome.undecided.iter().map(|&at| &entries[at].stream_id);
+        self.release(undecided).await;
 
         if log::enabled(Level::Debug) {
             for entry in outcome.counted.iter().map(|&at| &entries[at]) {
@@ -91,7 +101,7 @@ impl Drain {
         );
         Ok(Batch {
             counted: outcome.counted.len(),
-            more,
+            more: deliveries.more || !outcome.undecided.is_empty(),
         })
     }
 
@@ -105,11 +115,50 @@ impl Drain {
         Ok(left)
     }
 
-    /// One statement a batch: all of it, or nothing.
+    /// Records a batch with one statement. If PostgreSQL cannot store something in it, halves of it, and so
+    /// on down to the row, which is refused: it must not hold up the others.
     async fn record(&self, entries: &[Entry]) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
+        let mut undecided = vec![0..entries.len()];
+        let mut unstorable = 0;
+        while let Some(range) = undecided.pop() {
+            match self.record_range(entries, &range, &mut outcome).await {
+                Ok(()) => {}
+                Err(Failure {
+                    cause: Cause::Unstorable(error),
+                    ..
+                }) if range.len() == 1 => {
+                    log::warning("vote_refused_by_database", json!({ "error": error }));
+                    outcome.refuse([range.start], Rejection::Unstorable);
+                    unstorable += 1;
+                }
+                Err(Failure {
+                    cause: Cause::Unstorable(_),
+                    ..
+                }) => {
+                    let middle = range.start + range.len() / 2;
+                    undecided.extend([middle..range.end, range.start..middle]);
+                }
+                Err(failure) => return Err(failure),
+            }
+            if unstorable == MOST_UNSTORABLE {
+                break;
+            }
+        }
+        outcome.undecided = undecided.into_iter().flatten().collect();
+        Ok(outcome)
+    }
+
+    /// One statement: all of it is recorded, or nothing.
+    async fn record_range(
+        &self,
+        batch: &[Entry],
+        range: &Range<usize>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Failure> {
+        let entries = &batch[range.clone()];
         if entries.is_empty() {
-            return Ok(outcome);
+            return Ok(());
         }
         let texts = |text: fn(&Entry) -> Option<&str>| {
             ParameterValue::ArrayStr(
@@ -139,21 +188,20 @@ impl Drain {
             let positions = positions
                 .into_iter()
                 .map(|position| {
-                    usize::try_from(position? - 1)
-                        .ok()
-                        .filter(|&at| at < entries.len())
+                    let at = usize::try_from(position? - 1).ok()?;
+                    (at < entries.len()).then_some(range.start + at)
                 })
                 .collect::<Option<Vec<_>>>()
                 .ok_or_else(|| unexpected("positions"))?;
             match column::<String>(&row, "outcome")?.as_str() {
-                "counted" => outcome.counted = positions,
-                "duplicate" => outcome.duplicates = positions,
+                "counted" => outcome.counted.extend(positions),
+                "duplicate" => outcome.duplicates.extend(positions),
                 "unknown_poll" => outcome.refuse(positions, Rejection::UnknownPoll),
                 "unknown_option" => outcome.refuse(positions, Rejection::UnknownOption),
                 _ => return Err(unexpected("outcome")),
             }
         }
-        Ok(outcome)
+        Ok(())
     }
 
     async fn reject(&self, rejected: &[(StreamId, Rejection)]) -> Result<(), Failure> {
@@ -166,13 +214,12 @@ impl Drain {
         self.consumer.reject(rejected).await
     }
 
-    /// PostgreSQL is not there: whoever comes next shall not wait until the entries are stale.
-    async fn release(&self, entries: &[Entry], rejected: &[(StreamId, Rejection)]) {
-        let ids: Vec<_> = entries
-            .iter()
-            .map(|entry| &entry.stream_id)
-            .chain(rejected.iter().map(|(stream_id, _)| stream_id))
-            .collect();
+    /// Gives entries back, so that whoever comes next need not wait until they are stale.
+    async fn release(&self, ids: impl Iterator<Item = &StreamId>) {
+        let ids: Vec<_> = ids.collect();
+        if ids.is_empty() {
+            return;
+        }
         // If that fails too, they are claimed when they are stale.
         if let Err(failure) = self.consumer.release(&ids).await {
             failure.log();
@@ -187,10 +234,12 @@ struct Outcome {
     /// Counted before: delivered twice, or sent twice.
     duplicates: Vec<usize>,
     refused: Vec<(usize, Rejection)>,
+    /// Not tried yet, after so many had to be refused.
+    undecided: Vec<usize>,
 }
 
 impl Outcome {
-    fn refuse(&mut self, positions: Vec<usize>, reason: Rejection) {
+    fn refuse(&mut self, positions: impl IntoIterator<Item = usize>, reason: Rejection) {
         self.refused
             .extend(positions.into_iter().map(|at| (at, reason)));
     }

@@ -1,11 +1,11 @@
 //! `POST /vote`: a vote from a browser without a script.
 
-use ballot::{PollId, VoteForm};
+use ballot::{Door, PollId, VoteForm};
 use http::Method;
 use pages::Paths;
 use platform::http::{self as web, Problem, Request};
 
-use crate::{BALLOT_BOX, offered, open, random_id, refuse};
+use crate::{BALLOT_BOX, issue_id, offered, open, refuse};
 
 pub const PATH: &str = "/vote";
 
@@ -23,7 +23,7 @@ pub async fn cast(request: Request) -> web::Result {
     let body = web::body(request, ballot_box.max_request_size).await?;
     let VoteForm { option, vote_id } = VoteForm::parse(&body).map_err(refuse)?;
     let option = offered(option)?;
-    let vote_id = vote_id.map_or_else(random_id, Ok)?;
+    let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
     let appended = ballot_box
         .stream

@@ -3,7 +3,7 @@
 mod form;
 
 use ballot::{
-    IdempotencyKey, InvalidRequest, OptionName, PollId, VoteId, VoteRequest, default_poll,
+    Door, IdempotencyKey, InvalidRequest, OptionName, PollId, VoteId, VoteRequest, default_poll,
 };
 use http::header::LOCATION;
 use http::{HeaderMap, Method, StatusCode};
@@ -71,7 +71,7 @@ async fn cast(request: Request) -> web::Result {
             (vote_id, appended)
         }
         None => {
-            let vote_id = random_id()?;
+            let vote_id = issue_id(Door::Api);
             let appended = ballot_box.stream.append(&poll, &option, &vote_id).await;
             (vote_id, appended)
         }
@@ -130,14 +130,9 @@ fn idempotency_key(headers: &HeaderMap) -> web::Result<Option<IdempotencyKey>> {
         })
 }
 
-/// Ids that begin with the time, so that the index of the audit log grows at its end.
-fn random_id() -> web::Result<VoteId> {
-    VoteId::parse(
-        Uuid::now_v7()
-            .hyphenated()
-            .encode_lower(&mut Uuid::encode_buffer()),
-    )
-    .map_err(|invalid| Problem::Internal(invalid.to_string()))
+/// Ids that grow with time, so that the index of the audit log grows at its end.
+fn issue_id(door: Door) -> VoteId {
+    VoteId::issue(door, Uuid::now_v7())
 }
 
 fn refuse(invalid: InvalidRequest) -> Problem {

@@ -2,16 +2,31 @@
 
 use crate::{Instant, OptionName, PollId, Rejection, StreamId, VoteId, Voter};
 
-/// The fields of a stream entry as Redis holds them. Anything may append to the stream, so
-/// nothing is known of them yet.
+/// A stream entry as Redis holds it. Anything may append to the stream, so nothing is known of it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawEntry {
+    Fields(RawFields),
+    /// So many fields that none of them was looked at.
+    TooManyFields(u64),
+}
+
+/// The fields that a vote is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RawEntry {
+pub struct RawFields {
     /// `option`, or `vote` as older producers call it.
-    pub option: Option<Vec<u8>>,
-    pub poll: Option<Vec<u8>>,
-    pub vote_id: Option<Vec<u8>>,
-    pub voter: Option<Vec<u8>>,
-    pub timestamp: Option<Vec<u8>>,
+    pub option: Option<RawField>,
+    pub poll: Option<RawField>,
+    pub vote_id: Option<RawField>,
+    pub voter: Option<RawField>,
+    pub timestamp: Option<RawField>,
+}
+
+/// The value of a field, as far as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawField {
+    Bytes(Vec<u8>),
+    /// More bytes than a valid value can have: so many.
+    TooLong(u64),
 }
 
 /// A vote that can be recorded, if its poll has its option.
@@ -32,6 +47,10 @@ impl Entry {
     /// A `timestamp` that is no time counts as absent: when a vote was cast is good to know, that it
     /// counts matters more.
     pub fn parse(stream_id: StreamId, raw: RawEntry) -> Result<Self, Rejection> {
+        let raw = match raw {
+            RawEntry::Fields(fields) => fields,
+            RawEntry::TooManyFields(fields) => return Err(Rejection::TooManyFields { fields }),
+        };
         let option = text("option", &raw.option)?.ok_or(Rejection::MissingOption)?;
         let option =
             OptionName::parse(option).map_err(|_| Rejection::Malformed { field: "option" })?;
@@ -63,12 +82,21 @@ impl Entry {
     }
 }
 
-fn text<'a>(field: &'static str, bytes: &'a Option<Vec<u8>>) -> Result<Option<&'a str>, Rejection> {
-    bytes
-        .as_deref()
-        .map(str::from_utf8)
-        .transpose()
-        .map_err(|_| Rejection::NotUtf8 { field })
+fn text<'a>(
+    field: &'static str,
+    value: &'a Option<RawField>,
+) -> Result<Option<&'a str>, Rejection> {
+    match value {
+        None => Ok(None),
+        Some(RawField::Bytes(bytes)) => match str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Rejection::NotUtf8 { field }),
+        },
+        Some(RawField::TooLong(bytes)) => Err(Rejection::TooLong {
+            field,
+            bytes: *bytes,
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -80,20 +108,24 @@ mod tests {
         StreamId::parse("1763562521088-0").unwrap()
     }
 
-    fn some(text: &str) -> Option<Vec<u8>> {
-        Some(text.as_bytes().to_vec())
+    fn parse(id: StreamId, fields: RawFields) -> Result<Entry, Rejection> {
+        Entry::parse(id, RawEntry::Fields(fields))
     }
 
-    fn cats() -> RawEntry {
-        RawEntry {
+    fn some(text: &str) -> Option<RawField> {
+        Some(RawField::Bytes(text.as_bytes().to_vec()))
+    }
+
+    fn cats() -> RawFields {
+        RawFields {
             option: some("cats"),
-            ..RawEntry::default()
+            ..RawFields::default()
         }
     }
 
     #[test]
     fn a_bare_entry_gets_the_defaults() {
-        let entry = Entry::parse(id(), cats()).unwrap();
+        let entry = parse(id(), cats()).unwrap();
         assert_eq!(entry.poll, PollId::default());
         assert_eq!(entry.option.as_str(), "cats");
         assert_eq!(entry.vote_id.as_str(), "1763562521088-0");
@@ -103,14 +135,14 @@ mod tests {
 
     #[test]
     fn what_the_producer_says_is_kept() {
-        let raw = RawEntry {
+        let raw = RawFields {
             option: some("rust"),
             poll: some("languages"),
             vote_id: some("k-1"),
             voter: some("ada"),
             timestamp: some("2025-11-16T20:14:48Z"),
         };
-        let entry = Entry::parse(id(), raw).unwrap();
+        let entry = parse(id(), raw).unwrap();
         assert_eq!(entry.poll.as_str(), "languages");
         assert_eq!(entry.vote_id.as_str(), "k-1");
         assert_eq!(entry.voter.unwrap().as_str(), "ada");
@@ -119,9 +151,9 @@ mod tests {
 
     #[test]
     fn an_unreadable_time_does_not_cost_the_vote() {
-        let entry = Entry::parse(
+        let entry = parse(
             id(),
-            RawEntry {
+            RawFields {
                 timestamp: some("soon"),
                 ..cats()
             },
@@ -129,61 +161,76 @@ mod tests {
         .unwrap();
         assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
         let id = StreamId::parse("18446744073709551615-0").unwrap();
-        assert_eq!(Entry::parse(id, cats()).unwrap().cast_at, Instant::EPOCH);
+        assert_eq!(parse(id, cats()).unwrap().cast_at, Instant::EPOCH);
+    }
+
+    #[test]
+    fn an_entry_with_too_many_fields_is_none() {
+        let rejection = Entry::parse(id(), RawEntry::TooManyFields(4000)).unwrap_err();
+        assert_eq!(rejection.to_string(), "too many fields: 4000");
     }
 
     #[test]
     fn bad_entries_say_which_field_is_bad() {
-        let rejection = |raw| Entry::parse(id(), raw).unwrap_err();
-        assert_eq!(rejection(RawEntry::default()), Rejection::MissingOption);
+        let rejection = |raw| parse(id(), raw).unwrap_err();
+        assert_eq!(rejection(RawFields::default()), Rejection::MissingOption);
         assert_eq!(
-            rejection(RawEntry {
-                option: Some(vec![0xff]),
-                ..RawEntry::default()
+            rejection(RawFields {
+                option: Some(RawField::Bytes(vec![0xff])),
+                ..RawFields::default()
             }),
             Rejection::NotUtf8 { field: "option" }
         );
         assert_eq!(
-            rejection(RawEntry {
+            rejection(RawFields {
+                voter: Some(RawField::TooLong(2_000_000)),
+                ..cats()
+            })
+            .to_string(),
+            "too long: voter has 2000000 bytes"
+        );
+        assert_eq!(
+            rejection(RawFields {
                 option: some(""),
                 ..cats()
             }),
             Rejection::Malformed { field: "option" }
         );
         assert_eq!(
-            rejection(RawEntry {
+            rejection(RawFields {
                 poll: some("No Poll"),
                 ..cats()
             }),
             Rejection::UnknownPoll
         );
         assert_eq!(
-            rejection(RawEntry {
+            rejection(RawFields {
                 vote_id: some(""),
                 ..cats()
             }),
             Rejection::Malformed { field: "vote_id" }
         );
         assert_eq!(
-            rejection(RawEntry {
+            rejection(RawFields {
                 voter: some("a\0b"),
                 ..cats()
             }),
             Rejection::Malformed { field: "voter" }
         );
         assert_eq!(
-            rejection(RawEntry {
-                timestamp: Some(vec![0xff]),
+            rejection(RawFields {
+                timestamp: Some(RawField::Bytes(vec![0xff])),
                 ..cats()
             }),
             Rejection::NotUtf8 { field: "timestamp" }
         );
     }
 
-    fn field() -> impl Strategy<Value = Option<Vec<u8>>> {
+    fn field() -> impl Strategy<Value = Option<RawField>> {
         proptest::option::of(prop_oneof![
-            any::<Vec<u8>>(),
-            any::<String>().prop_map(String::into_bytes)
+            any::<Vec<u8>>().prop_map(RawField::Bytes),
+            any::<String>().prop_map(|text| RawField::Bytes(text.into_bytes())),
+            any::<u64>().prop_map(RawField::TooLong),
         ])
     }
 
@@ -193,7 +240,7 @@ mod tests {
         fn whatever_is_accepted_can_be_stored(
             option in field(), poll in field(), vote_id in field(), voter in field(), timestamp in field(),
         ) {
-            if let Ok(entry) = Entry::parse(id(), RawEntry { option, poll, vote_id, voter, timestamp }) {
+            if let Ok(entry) = parse(id(), RawFields { option, poll, vote_id, voter, timestamp }) {
                 let texts = [entry.poll.as_str(), entry.option.as_str(), entry.vote_id.as_str(),
                     entry.voter.as_ref().map_or("-", Voter::as_str)];
                 prop_assert!(texts.iter().all(|text| !text.is_empty() && !text.contains('\0')));

@@ -1,8 +1,8 @@
 //! The body of `POST /vote`: a vote as a browser sends it without a script.
 
-use crate::{InvalidRequest, OptionName, VoteId};
+use crate::{Door, InvalidRequest, OptionName, VoteId};
 
-/// A vote from a form: `option=cats`, and `vote_id` if it is sent again.
+/// A vote from a form: `option=cats`, and, if it is sent again, the `vote_id` that we issued then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoteForm {
     pub option: OptionName,
@@ -26,9 +26,12 @@ impl VoteForm {
         let option = option.ok_or(InvalidRequest::NotAForm)?;
         let option = OptionName::parse(&option).map_err(|_| InvalidRequest::NotAnOption)?;
         let vote_id = vote_id
-            .map(|id| VoteId::parse(&id))
-            .transpose()
-            .map_err(|_| InvalidRequest::NotAForm)?;
+            .map(|id| {
+                let id = VoteId::parse(&id).ok();
+                id.filter(|id| id.issued_at() == Some(Door::Form))
+                    .ok_or(InvalidRequest::NotAForm)
+            })
+            .transpose()?;
         Ok(Self { option, vote_id })
     }
 }
@@ -37,6 +40,8 @@ impl VoteForm {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const ISSUED: &str = "form-01a20e6a-b471-7572-a0c7-55483757e707";
 
     fn parse(body: &str) -> Result<(String, Option<String>), InvalidRequest> {
         VoteForm::parse(body.as_bytes()).map(|form| {
@@ -51,8 +56,8 @@ mod tests {
     fn a_form_names_its_option_and_maybe_its_id() {
         assert_eq!(parse("option=cats"), Ok(("cats".into(), None)));
         assert_eq!(
-            parse("vote_id=k%2F1&option=gro%C3%9Fe+Hunde"),
-            Ok(("große Hunde".into(), Some("k/1".into())))
+            parse(&format!("vote_id={ISSUED}&option=gro%C3%9Fe+Hunde")),
+            Ok(("große Hunde".into(), Some(ISSUED.into())))
         );
     }
 
@@ -65,6 +70,8 @@ mod tests {
             "option=cats&option=dogs",
             "option=cats&colour=red",
             "option=cats&vote_id=",
+            "option=cats&vote_id=1763562521088-0",
+            "option=cats&vote_id=vote-01a20e6a-b471-7572-a0c7-55483757e707",
             r#"{"option":"cats"}"#,
         ] {
             assert_eq!(parse(body), Err(InvalidRequest::NotAForm), "{body}");

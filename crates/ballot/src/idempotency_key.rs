@@ -1,8 +1,9 @@
 //! The `Idempotency-Key` request header: the client's own name for its vote.
 
-use crate::{InvalidName, VoteId};
+use crate::{InvalidName, StreamId, VoteId};
 
-/// A vote id that the client chose, so that it may send the vote again.
+/// A vote id that the client chose, so that it may send the vote again. It is never one that somebody else
+/// may have chosen for another vote: a stream id, or one that we issue ourselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(VoteId);
 
@@ -13,6 +14,14 @@ pub enum InvalidKey {
     Unbalanced,
     #[error("only printable ASCII characters may be used")]
     NotAscii,
+    #[error(
+        "it is a stream id, as votes of other producers have; choose a random one, for example a UUID"
+    )]
+    StreamId,
+    #[error(
+        "it is the id of a vote that was sent without a key; choose a random one, for example a UUID"
+    )]
+    Issued,
     #[error("it {0}")]
     Name(#[from] InvalidName),
 }
@@ -32,7 +41,14 @@ impl IdempotencyKey {
             Some(rest) => unquote(rest)?,
             None => text.to_owned(),
         };
-        Ok(Self(VoteId::parse(&key)?))
+        let vote_id = VoteId::parse(&key)?;
+        if StreamId::parse(&key).is_some() {
+            return Err(InvalidKey::StreamId);
+        }
+        if vote_id.issued_at().is_some() {
+            return Err(InvalidKey::Issued);
+        }
+        Ok(Self(vote_id))
     }
 
     pub fn into_vote_id(self) -> VoteId {
@@ -81,6 +97,11 @@ mod tests {
         assert_eq!(key("\"a\" b"), Err(InvalidKey::Unbalanced));
         assert_eq!(key(r#""a\n""#), Err(InvalidKey::Unbalanced));
         assert_eq!(key("ä"), Err(InvalidKey::NotAscii));
+        assert_eq!(key("1763562521088-0"), Err(InvalidKey::StreamId));
+        assert_eq!(key("\"0-1\""), Err(InvalidKey::StreamId));
+        let issued = "vote-01a20e6a-b471-7572-a0c7-55483757e707";
+        assert_eq!(key(issued), Err(InvalidKey::Issued));
+        assert_eq!(key("1763562521088-x").unwrap(), "1763562521088-x");
         assert_eq!(
             key(&"k".repeat(256)),
             Err(InvalidKey::Name(InvalidName::TooLong(255)))

@@ -34,7 +34,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident, at most $max:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub struct $name(String);
+        pub struct $name(pub(crate) String);
 
         impl $name {
             /// The greatest length, in characters.

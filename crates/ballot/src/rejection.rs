@@ -11,10 +11,21 @@ pub enum Rejection {
     NotUtf8 {
         field: &'static str,
     },
-    /// A field is empty, too long, or has control characters.
+    /// A field is empty, has too many characters, or has control characters.
     Malformed {
         field: &'static str,
     },
+    /// A field has more bytes than any valid value of it could.
+    TooLong {
+        field: &'static str,
+        bytes: u64,
+    },
+    /// Nothing of the entry was looked at.
+    TooManyFields {
+        fields: u64,
+    },
+    /// PostgreSQL takes the vote neither with others nor alone, for what is in it.
+    Unstorable,
     UnknownPoll,
     UnknownOption,
 }
@@ -24,7 +35,12 @@ impl Rejection {
     pub fn event(self) -> &'static str {
         match self {
             Self::UnknownPoll | Self::UnknownOption => "invalid_vote_option",
-            Self::MissingOption | Self::NotUtf8 { .. } | Self::Malformed { .. } => "malformed_vote",
+            Self::MissingOption
+            | Self::NotUtf8 { .. }
+            | Self::Malformed { .. }
+            | Self::TooLong { .. }
+            | Self::TooManyFields { .. }
+            | Self::Unstorable => "malformed_vote",
         }
     }
 }
@@ -35,6 +51,9 @@ impl fmt::Display for Rejection {
             Self::MissingOption => f.write_str("missing field: option"),
             Self::NotUtf8 { field } => write!(f, "not UTF-8: {field}"),
             Self::Malformed { field } => write!(f, "malformed: {field}"),
+            Self::TooLong { field, bytes } => write!(f, "too long: {field} has {bytes} bytes"),
+            Self::TooManyFields { fields } => write!(f, "too many fields: {fields}"),
+            Self::Unstorable => f.write_str("refused by the database"),
             Self::UnknownPoll => f.write_str("unknown poll"),
             Self::UnknownOption => f.write_str("unknown option"),
         }

@@ -95,6 +95,13 @@ fn cause(error: Error) -> Cause {
             match error.code.as_str() {
                 "57P01" | "57P02" | "57P03" => Cause::Broken(text),
                 code if code.starts_with("08") => Cause::Broken(text),
+                // Data exceptions, integrity constraints, program limits (an index row that is too large).
+                code if ["22", "23", "54"]
+                    .iter()
+                    .any(|class| code.starts_with(class)) =>
+                {
+                    Cause::Unstorable(text)
+                }
                 _ => Cause::Refused(text),
             }
         }

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 
+use crate::MAX_HOST_BUFFERED_BYTES;
 use crate::bindings::spin::postgres::postgres::{
     Column, DbDataType, DbValue, Error, ParameterValue, QueryError, Row,
 };
@@ -83,11 +84,33 @@ fn data_type(sql: &Type) -> DbDataType {
     }
 }
 
-/// The values of a row.
+/// The values of a row, if it is not larger than Spin passes on.
 pub fn row(row: &tokio_postgres::Row) -> Result<Row, Error> {
-    (0..row.len())
-        .map(|index| value(row, index).map_err(|text| Error::QueryFailed(QueryError::Text(text))))
-        .collect()
+    let failed = |text| Error::QueryFailed(QueryError::Text(text));
+    let values: Row = (0..row.len())
+        .map(|index| value(row, index).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    if values.iter().map(size).sum::<usize>() > MAX_HOST_BUFFERED_BYTES {
+        return Err(failed(format!(
+            "query result exceeds limit of {MAX_HOST_BUFFERED_BYTES} bytes"
+        )));
+    }
+    Ok(values)
+}
+
+fn size(value: &DbValue) -> usize {
+    let content = match value {
+        DbValue::Str(text) => text.len(),
+        DbValue::Binary(bytes) => bytes.len(),
+        DbValue::ArrayInt32(values) => size_of_val(values.as_slice()),
+        DbValue::ArrayInt64(values) => size_of_val(values.as_slice()),
+        DbValue::ArrayStr(texts) => {
+            let lengths = texts.iter().flatten().map(String::len);
+            size_of_val(texts.as_slice()) + lengths.sum::<usize>()
+        }
+        _ => 0,
+    };
+    size_of::<DbValue>() + content
 }
 
 fn value(row: &tokio_postgres::Row, index: usize) -> Result<DbValue, String> {

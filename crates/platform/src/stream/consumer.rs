@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ballot::{RawEntry, Rejection, StreamId};
+use ballot::{RawEntry, RawField, RawFields, Rejection, StreamId};
 use serde_json::json;
 
 use super::{DOORBELL_HOLDS, doorbell, remembered};
@@ -46,6 +46,14 @@ pub struct Consumer {
 pub struct Delivery {
     pub stream_id: StreamId,
     pub raw: RawEntry,
+}
+
+/// What one reading gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deliveries {
+    pub entries: Vec<Delivery>,
+    /// Whether the stream may hold more.
+    pub more: bool,
 }
 
 /// How the stream stands.
@@ -105,11 +113,6 @@ impl Consumer {
         })
     }
 
-    /// How many entries [`Self::read`] takes at most.
-    pub fn batch_size(&self) -> usize {
-        self.batch_size as usize
-    }
-
     /// Takes note that the bell was rung: whoever appends from now on rings again. Must come before
     /// reading, or an entry appended between the two would wait unannounced.
     pub async fn answer_doorbell(&self) -> Result<(), Failure> {
@@ -136,8 +139,8 @@ impl Consumer {
         Ok(())
     }
 
-    /// Takes up to `batch_size` entries, stale ones first. Fewer means that nothing else was there.
-    pub async fn read(&self) -> Result<Vec<Delivery>, Failure> {
+    /// Takes up to `batch_size` entries, stale ones first, and fewer where they are large.
+    pub async fn read(&self) -> Result<Deliveries, Failure> {
         let reply = match self.run_read().await {
             Err(failure) if says(&failure, "NOGROUP") => {
                 self.create_group().await?;
@@ -145,7 +148,13 @@ impl Consumer {
             }
             reply => reply?,
         };
-        reply.chunks(6).map(delivery).collect()
+        let [Value::Int64(more), values @ ..] = reply.as_slice() else {
+            return Err(unexpected("read.lua"));
+        };
+        Ok(Deliveries {
+            entries: values.chunks(6).map(delivery).collect::<Result<_, _>>()?,
+            more: *more != 0,
+        })
     }
 
     async fn run_read(&self) -> Result<Vec<Value>, Failure> {
@@ -156,14 +165,14 @@ impl Consumer {
             number(self.claim_idle.as_millis()),
         ];
         self.redis
-            .evaluate(include_str!("read.lua"), &[&self.stream], arguments)
+            .evaluate(script!("read"), &[&self.stream], arguments)
             .await
     }
 
     /// The group is gone, or was never there: it begins at the beginning. What was counted before is
     /// known by its id in PostgreSQL.
     async fn create_group(&self) -> Result<(), Failure> {
-        let script = include_str!("create_group.lua");
+        let script = script!("create_group");
         let arguments = [parameter(&self.group)];
         match self
             .redis
@@ -192,7 +201,8 @@ impl Consumer {
         self.redis.execute("XACK", &arguments).await.map(drop)
     }
 
-    /// Moves entries to the dead-letter stream, each with its reason.
+    /// Moves entries to the dead-letter stream, each with its reason. What cannot be written there stays
+    /// pending, to be claimed and tried again: it costs no other entry anything.
     pub async fn reject(&self, entries: &[(StreamId, Rejection)]) -> Result<(), Failure> {
         if entries.is_empty() {
             return Ok(());
@@ -202,10 +212,19 @@ impl Consumer {
             .flat_map(|(id, reason)| [parameter(id.as_str()), parameter(reason.to_string())]);
         let arguments = [parameter(&self.group)].into_iter().chain(pairs);
         let keys = [self.stream.as_str(), &self.rejected];
-        self.redis
-            .evaluate(include_str!("reject.lua"), &keys, arguments)
-            .await
-            .map(drop)
+        let reply = self
+            .redis
+            .evaluate(script!("reject"), &keys, arguments)
+            .await?;
+        let [_, Value::Int64(left), Value::Binary(error)] = reply.as_slice() else {
+            return Err(unexpected("reject.lua"));
+        };
+        if *left > 0 {
+            let error = String::from_utf8_lossy(error);
+            let fields = json!({ "stream": self.rejected, "entries": left, "error": error });
+            log::error("dead_letters_not_written", fields);
+        }
+        Ok(())
     }
 
     /// Gives back entries that could not be recorded: whoever reads next claims them at once, without
@@ -269,7 +288,7 @@ impl Consumer {
             parameter(remembered(&self.stream)),
         ];
         let keys = [self.stream.as_str(), &self.tidied, &self.trimmed_early];
-        let script = include_str!("tidy.lua");
+        let script = script!("tidy");
         let [trimmed, trimmed_early, forgotten, more] =
             numbers(&self.redis.evaluate(script, &keys, arguments).await?)
                 .ok_or_else(|| unexpected("tidy.lua"))?;
@@ -282,7 +301,7 @@ impl Consumer {
     /// How the stream stands, whether or not it or the group are there yet.
     pub async fn standing(&self) -> Result<Standing, Failure> {
         let keys = [self.stream.as_str(), &self.rejected, &self.trimmed_early];
-        let script = include_str!("standing.lua");
+        let script = script!("standing");
         let arguments = [parameter(&self.group)];
         let [
             length,
@@ -352,17 +371,24 @@ fn delivery(values: &[Value]) -> Result<Delivery, Failure> {
     };
     let id = str::from_utf8(id).ok().and_then(StreamId::parse);
     let field = |value: &Value| match value {
-        Value::Binary(bytes) => Some(bytes.clone()),
+        Value::Binary(bytes) => Some(RawField::Bytes(bytes.clone())),
+        Value::Int64(bytes) => Some(RawField::TooLong(bytes.unsigned_abs())),
         _ => None,
     };
     Ok(Delivery {
         stream_id: id.ok_or_else(|| unexpected("read.lua"))?,
-        raw: RawEntry {
-            option: field(option),
-            poll: field(poll),
-            vote_id: field(vote_id),
-            voter: field(voter),
-            timestamp: field(timestamp),
+        raw: match option {
+            Value::Status(fields) => {
+                let fields = fields.parse().map_err(|_| unexpected("read.lua"))?;
+                RawEntry::TooManyFields(fields)
+            }
+            _ => RawEntry::Fields(RawFields {
+                option: field(option),
+                poll: field(poll),
+                vote_id: field(vote_id),
+                voter: field(voter),
+                timestamp: field(timestamp),
+            }),
         },
     })
 }

@@ -10,11 +10,21 @@
 //!
 //! | script | what one call does at most | its reply |
 //! |---|---|---|
+//! | `append.lua` | appends one entry of at most 1.4 kB, sets one key and one flag | 2 values |
+//! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | 6 values an entry, each of at most 1,020 bytes |
+//! | `reject.lua` | reads again what `read.lua` gave; copies of each entry 64 fields of at most 1,020 bytes | 3 values |
 //! | `create_group.lua` | makes one group | one value |
 //! | `tidy.lua` | trims 10,000 old entries and 2,000 early, of which it reads ten at a time, until it has read 1 MiB; forgets 100 consumers | 4 numbers |
 //! | `standing.lua` | reads one entry, the newest, and only while the group has not read it | 13 numbers |
 //!
 //! Both look at each group of the stream once, and `tidy.lua` at each consumer of ours.
+
+/// A script beside this file, without its comments: see build.rs.
+macro_rules! script {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".lua"))
+    };
+}
 
 mod consumer;
 
@@ -26,7 +36,7 @@ use crate::Failure;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
 
-pub use consumer::{Consumer, Delivery, Standing};
+pub use consumer::{Consumer, Deliveries, Delivery, Standing};
 
 /// How long the doorbell counts as rung. If nobody listened, the first vote after it rings again.
 const DOORBELL_HOLDS: Duration = Duration::from_secs(1);
@@ -103,7 +113,7 @@ impl Stream {
         ];
         let reply = self
             .redis
-            .evaluate(include_str!("append.lua"), keys, arguments)
+            .evaluate(script!("append"), keys, arguments)
             .await?;
         let [Value::Binary(id), Value::Binary(option)] = reply.as_slice() else {
             return Err(unexpected("append.lua"));

@@ -2,36 +2,88 @@
 -- Takes entries for a consumer: first those that another took and did not acknowledge in time, then
 -- new ones. Counting must go on when memory is short, hence allow-oom.
 --
+-- Anything may append to the stream, values of hundreds of megabytes and thousands of fields included.
+-- So entries are taken a few at a time, and no more once what was taken is large: one call reads at
+-- most ENOUGH bytes and then STEP entries more. A value that is too long to be valid is not passed on.
+--
 -- KEYS  1  the stream
 -- ARGV  1  group   2  consumer   3  how many at most   4  after how many ms an entry is stale
--- Reply  six values an entry, nil where a field is absent: id, option, poll, vote_id, voter, timestamp.
---        Always six, because Spin gives a reply as one flat list.
+-- Reply  1 if more may be there, else 0; then six values an entry, nil where a field is absent: id,
+--        option, poll, vote_id, voter, timestamp. Always six, because Spin gives a reply as one flat list.
+--        In place of a value that is too long stands its length in bytes, a number; in place of the
+--        option of an entry that has too many fields, their number, a status.
+
+-- The most bytes that a valid value has: 255 characters of four bytes.
+local LONGEST = 1020
+local MOST_FIELDS = 64
+local STEP = 64
+local ENOUGH = 4 * 1024 * 1024
+-- XAUTOCLAIM looks at ten entries for each that it may claim.
+local MOST_LOOKS = 40
 
 local stream, group, consumer, most = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 
-local entries = redis.call('XAUTOCLAIM', stream, group, consumer, ARGV[4], '0-0', 'COUNT', most)[2]
+local reply, taken, bytes = { 0 }, 0, 0
 
-if #entries < most then
-    local new = redis.call(
-        'XREADGROUP', 'GROUP', group, consumer, 'COUNT', most - #entries, 'STREAMS', stream, '>'
-    )
-    for _, entry in ipairs(new and new[1][2] or {}) do
-        entries[#entries + 1] = entry
+local function value(text)
+    if text and #text > LONGEST then
+        return #text
     end
+    return text or false
 end
 
-local reply = {}
-for _, entry in ipairs(entries) do
-    local fields = {}
-    for i = 1, #entry[2], 2 do
-        fields[entry[2][i]] = entry[2][i + 1]
+local function take(entries)
+    for _, entry in ipairs(entries) do
+        local names_and_values = entry[2]
+        local fields, option = {}, false
+        if #names_and_values > 2 * MOST_FIELDS then
+            option = { ok = tostring(#names_and_values / 2) }
+        else
+            for i = 1, #names_and_values, 2 do
+                fields[names_and_values[i]] = names_and_values[i + 1]
+            end
+            option = value(fields.option or fields.vote)
+        end
+        for i = 1, #names_and_values do
+            bytes = bytes + #names_and_values[i]
+        end
+        local at = #reply
+        reply[at + 1] = entry[1]
+        reply[at + 2] = option
+        reply[at + 3] = value(fields.poll)
+        reply[at + 4] = value(fields.vote_id)
+        reply[at + 5] = value(fields.voter)
+        reply[at + 6] = value(fields.timestamp)
+        taken = taken + 1
     end
-    local at = #reply
-    reply[at + 1] = entry[1]
-    reply[at + 2] = fields.option or fields.vote or false
-    reply[at + 3] = fields.poll or false
-    reply[at + 4] = fields.vote_id or false
-    reply[at + 5] = fields.voter or false
-    reply[at + 6] = fields.timestamp or false
+    return #entries
 end
+
+-- How many to take next: few until it is known that entries are small.
+local function step()
+    return math.min(STEP, most - taken, taken + 1)
+end
+
+local function may_go_on()
+    return taken < most and bytes < ENOUGH
+end
+
+local cursor, looks = '0-0', 0
+repeat
+    local claimed = redis.call('XAUTOCLAIM', stream, group, consumer, ARGV[4], cursor, 'COUNT', step())
+    cursor, looks = claimed[1], looks + 1
+    take(claimed[2])
+until cursor == '0-0' or looks == MOST_LOOKS or not may_go_on()
+
+local more = not may_go_on()
+while not more do
+    local new = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', step(), 'STREAMS', stream, '>')
+    if not new then
+        break
+    end
+    take(new[1][2])
+    more = not may_go_on()
+end
+
+reply[1] = more and 1 or 0
 return reply
