@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod browser;
+pub mod raw;
 
 use std::{
     ops::Deref,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use redis::aio::MultiplexedConnection;
-use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 use stack::{Stack, StackBuilder};
 use tokio_postgres::NoTls;
@@ -147,7 +148,11 @@ impl Client {
     /// Of the Spinvote at an address without a slash at its end.
     pub fn of(url: &str) -> Self {
         Self {
-            http: reqwest::Client::new(),
+            // An answer is what was asked for, not what it leads to.
+            http: reqwest::Client::builder()
+                .redirect(Policy::none())
+                .build()
+                .expect("a client"),
             url: url.to_owned(),
         }
     }

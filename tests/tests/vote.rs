@@ -4,9 +4,7 @@
 
 use futures::stream;
 use reqwest::Method;
-use spinvote_tests::World;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use spinvote_tests::{World, raw::Connection};
 
 #[tokio::test]
 async fn a_vote_is_recorded_and_counted() {
@@ -70,21 +68,9 @@ async fn a_body_over_the_limit_is_413_with_and_without_content_length() {
 
 /// Sends a request of which only the beginning ever arrives, and returns the status of the answer.
 async fn begin(world: &World, head: &str, body: &[u8]) -> u16 {
-    let address = world.stack.url().replace("http://", "");
-    let mut stream = TcpStream::connect(&address).await.unwrap();
-    let head = format!("POST /api/vote HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body).await.unwrap();
-    let mut status = [0; 12];
-    let answer = tokio::time::timeout(
-        std::time::Duration::from_secs(10),
-        stream.read_exact(&mut status),
-    );
-    answer
-        .await
-        .expect("an answer before the body is whole")
-        .unwrap();
-    str::from_utf8(&status[9..]).unwrap().parse().unwrap()
+    let mut connection = Connection::to(world.url()).await;
+    connection.post("/api/vote", head, body).await;
+    connection.answer().await.expect("an answer").status
 }
 
 #[tokio::test]

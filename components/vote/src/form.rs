@@ -14,13 +14,13 @@ pub const PATH: &str = "/vote";
 pub async fn cast(request: Request) -> web::Result {
     let poll = PollId::default();
     let paths = Paths::of(&poll);
-    // Who comes by the address alone finds the form.
-    if request.method().is_safe() {
+    // A browser that is led here by the address alone finds the form.
+    if [Method::GET, Method::HEAD].contains(request.method()) {
         return web::see_other(&paths.page);
     }
     web::allow(&request, &[Method::GET, Method::POST])?;
     let ballot_box = BALLOT_BOX.get(open).await?;
-    let body = web::body(request, ballot_box.max_request_size).await?;
+    let body = web::body(request, &ballot_box.body).await?;
     let VoteForm { option, vote_id } = VoteForm::parse(&body).map_err(refuse)?;
     let option = offered(option)?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));

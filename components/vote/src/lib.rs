@@ -9,8 +9,8 @@ use http::header::LOCATION;
 use http::{HeaderMap, Method, StatusCode};
 use pages::Paths;
 use platform::PerInstance;
-use platform::http::{self as web, Problem, Request};
-use platform::settings::{self, InvalidSetting};
+use platform::http::{self as web, BodyLimits, Problem, Request};
+use platform::settings::InvalidSetting;
 use platform::stream::Stream;
 use serde::Serialize;
 use spin_sdk::http::IntoResponse;
@@ -19,8 +19,7 @@ use uuid::Uuid;
 
 struct BallotBox {
     stream: Stream,
-    /// Bytes.
-    max_request_size: usize,
+    body: BodyLimits,
 }
 
 static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
@@ -28,7 +27,7 @@ static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
 async fn open() -> Result<BallotBox, InvalidSetting> {
     Ok(BallotBox {
         stream: Stream::from_settings().await?,
-        max_request_size: settings::count::<u32>("max_request_size").await? as usize,
+        body: BodyLimits::from_settings().await?,
     })
 }
 
@@ -57,7 +56,7 @@ async fn cast(request: Request) -> web::Result {
     web::allow(&request, &[Method::POST])?;
     let ballot_box = BALLOT_BOX.get(open).await?;
     let key = idempotency_key(request.headers())?;
-    let body = web::body(request, ballot_box.max_request_size).await?;
+    let body = web::body(request, &ballot_box.body).await?;
     let option = offered(VoteRequest::parse(&body).map_err(refuse)?.option)?;
 
     let poll = PollId::default();

@@ -37,10 +37,11 @@ struct Body {
 }
 
 impl VoteRequest {
-    /// Takes a whole body. That it is JSON is checked before what it says, so that a broken body is
-    /// never taken for a wrong one.
+    /// Takes a whole body, with or without the byte order mark that some programs write. That it is JSON
+    /// is checked before what it says, so that a broken body is never taken for a wrong one.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidRequest> {
         let text = str::from_utf8(body).map_err(|_| InvalidRequest::NotJson)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         serde_json::from_str::<IgnoredAny>(text).map_err(|_| InvalidRequest::NotJson)?;
         // A struct may also be read from an array of its fields; a vote may not.
         if !text.trim_start().starts_with('{') {
@@ -65,6 +66,7 @@ mod tests {
     fn a_vote_names_its_option() {
         assert_eq!(parse(r#"{"option":"cats"}"#).unwrap(), "cats");
         assert_eq!(parse(" {\n\"option\" : \"c\\u0061ts\" } ").unwrap(), "cats");
+        assert_eq!(parse("\u{feff}{\"option\":\"cats\"}").unwrap(), "cats");
     }
 
     #[test]
@@ -77,6 +79,8 @@ mod tests {
             r#"{"x":1,}"#,
             r#"{"unknown":"#,
             "option=cats",
+            "\u{feff}",
+            "\u{feff}\u{feff}{}",
         ] {
             assert_eq!(parse(body), Err(InvalidRequest::NotJson), "{body}");
         }

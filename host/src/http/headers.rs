@@ -1,14 +1,57 @@
-//! What Spin tells a component in headers of the request.
+//! What Spin tells a component of where a request was sent and how it came: in the URI, and in headers
+//! of its own.
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use http::{
-    HeaderName, HeaderValue, Request,
+    HeaderName, HeaderValue, Request, Uri,
     header::{CONNECTION, HOST},
+    uri::{Authority, Scheme},
 };
 
 use super::routes::Match;
+
+/// The domain in which components of an application call each other. From outside, nobody may.
+const SERVICE_CHAINING: &str = "spin.internal";
+
+/// Takes away what Spin keeps to itself.
+pub fn strip<B>(request: &mut Request<B>) {
+    let headers = request.headers_mut();
+    headers.remove(CONNECTION);
+    let names_component = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host))
+        .and_then(|host| host.split_once('.'))
+        .is_some_and(|(_, domain)| domain == SERVICE_CHAINING);
+    if names_component {
+        headers.remove(HOST);
+    }
+}
+
+/// Puts the authority that the client asked for into the URI: from `Host`, or from the request line of
+/// HTTP/1 or `:authority` of HTTP/2. There must be one, and no two that differ.
+pub fn set_authority<B>(request: &mut Request<B>) -> Result<()> {
+    let host = request
+        .headers()
+        .get(HOST)
+        .map(|host| -> Result<Authority> { Ok(host.to_str()?.parse()?) })
+        .transpose()
+        .context("the Host cannot be understood")?;
+    let mut parts = request.uri().clone().into_parts();
+    parts.authority = match (host, parts.authority) {
+        (None, None) => bail!("the request has no Host"),
+        (Some(host), Some(authority)) => {
+            ensure!(host == authority, "the Host is not that of the URI");
+            Some(host)
+        }
+        (host, authority) => host.or(authority),
+    };
+    parts.scheme = Some(Scheme::HTTP);
+    *request.uri_mut() = Uri::from_parts(parts)?;
+    Ok(())
+}
 
 /// Adds Spin's headers. Like Spin it refuses a request with a header that is not text.
 pub fn prepare<B>(request: &mut Request<B>, route: &Match, client: SocketAddr) -> Result<()> {
@@ -30,7 +73,6 @@ pub fn prepare<B>(request: &mut Request<B>, route: &Match, client: SocketAddr) -
         ("spin-client-addr", client.to_string()),
     ];
     let headers = request.headers_mut();
-    headers.remove(CONNECTION);
     for (name, value) in added {
         headers.append(
             HeaderName::from_static(name),

@@ -4,7 +4,7 @@ mod headers;
 mod reuse;
 mod routes;
 
-use std::{convert::Infallible, future::pending, net::SocketAddr, sync::Arc};
+use std::{future::pending, net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use http::{Request, Response, StatusCode};
@@ -59,7 +59,7 @@ impl Server {
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let routes = routes.clone();
-                    async move { Ok::<_, Infallible>(answer(&routes, request, client).await) }
+                    async move { answer(&routes, request, client).await }
                 });
                 let served = Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), service)
@@ -72,32 +72,35 @@ impl Server {
     }
 }
 
+/// Like Spin's, an error is no answer: it ends the connection, or the stream of HTTP/2.
 async fn answer(
     routes: &Routes,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     client: SocketAddr,
-) -> Response<WasiBody> {
+) -> Result<Response<WasiBody>> {
+    headers::strip(&mut request);
     let path = request.uri().path().to_owned();
     if let Some(known) = path.strip_prefix(WELL_KNOWN) {
-        return match known {
+        return Ok(match known {
             "health" => Response::new(
                 Full::from("OK")
                     .map_err(|never| match never {})
                     .boxed_unsync(),
             ),
             _ => bare(StatusCode::NOT_FOUND),
-        };
+        });
     }
     let Some(route) = routes.find(&path) else {
-        return bare(StatusCode::NOT_FOUND);
+        return Ok(bare(StatusCode::NOT_FOUND));
     };
-    match call(&route, request, client).await {
+    headers::set_authority(&mut request)?;
+    Ok(match call(&route, request, client).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!("{} {path}: {error:?}", route.component());
             bare(StatusCode::INTERNAL_SERVER_ERROR)
         }
-    }
+    })
 }
 
 async fn call(

@@ -4,25 +4,25 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use http::header::{
     ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    ETAG, HOST, IF_NONE_MATCH, LOCATION, ORIGIN, VARY,
+    ETAG, IF_NONE_MATCH, LOCATION, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use pages::{Language, accept};
 use serde::Serialize;
-use spin_sdk::http::body::IncomingBodyExt;
 use spin_sdk::http::{FullBody, IntoResponse};
 
 use crate::settings::{self, InvalidSetting};
 use crate::{PerInstance, log};
 
+mod body;
 mod origins;
 mod path;
 mod problem;
 mod security;
 
+pub use body::{BodyLimits, body};
 use origins::Origins;
 pub use path::decode;
 pub use problem::Problem;
@@ -54,7 +54,8 @@ async fn conventions(component: &'static str) -> Result<&'static Conventions, In
 
 /// Answers a request of a component: `handle` says what, and this sees to what all answers share.
 ///
-/// Preflights, and requests that another site's page makes a browser send, never reach `handle`.
+/// Requests that another site's page makes a browser send never reach `handle`. `OPTIONS` does, so that
+/// [`allow`] says which methods there are.
 pub async fn serve(
     component: &'static str,
     request: Request,
@@ -85,7 +86,14 @@ async fn answer(
         .standing(origin.as_ref(), authority(&request));
 
     let mut response = match &origin {
-        Some(origin) if method == Method::OPTIONS => standing.preflight(origin),
+        Some(_) if method == Method::OPTIONS && !standing.is_welcome() => {
+            Err(Problem::UnknownOrigin)
+        }
+        Some(origin) if method == Method::OPTIONS => match handle(request).await {
+            Err(Problem::MethodNotAllowed(methods)) => origins::preflight(origin, methods),
+            // Granted all the same, so that the script that asks can read what is wrong.
+            _ => origins::preflight(origin, &[]),
+        },
         Some(_) if !method.is_safe() && !standing.is_welcome() => Err(Problem::ForeignOrigin),
         _ => match handle(request).await {
             // Asked by no browser: what can be done here, then.
@@ -115,21 +123,12 @@ fn options(methods: &[Method]) -> Result {
     Ok(response)
 }
 
-/// The name under which the request reached us. WASI keeps `Host` from components; Spin says it in a
-/// header of its own, the last of that name should a client have sent one too.
+/// The authority that the client asked for, of whichever version of HTTP. Spin takes it from `Host` or
+/// `:authority`, and lets no request through that has neither, or two that differ. Its header
+/// `spin-full-url` will not do: over HTTP/2, which has no `Host`, it always says `localhost`.
 fn authority(request: &Request) -> &str {
-    let headers = request.headers();
-    let full_url = || {
-        let url = headers.get_all("spin-full-url").iter().next_back()?;
-        let (_, rest) = url.to_str().ok()?.split_once("://")?;
-        rest.split(['/', '?']).next()
-    };
-    headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .or_else(full_url)
-        .or_else(|| request.uri().authority().map(|it| it.as_str()))
-        .unwrap_or_default()
+    let authority = request.uri().authority();
+    authority.map(|it| it.as_str()).unwrap_or_default()
 }
 
 /// Without a length the body would be sent in chunks, the last of them in a write of its own, which
@@ -154,28 +153,6 @@ pub fn allow(request: &Request, methods: &'static [Method]) -> Result<()> {
     } else {
         Err(Problem::MethodNotAllowed(methods))
     }
-}
-
-/// The whole body, of at most `limit` bytes; what is beyond is not read.
-pub async fn body(request: Request, limit: usize) -> Result<Bytes> {
-    let too_large = || Problem::TooLarge { limit };
-    let announced = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok());
-    if announced.is_some_and(|length| length.parse::<u64>().is_ok_and(|n| n > limit as u64)) {
-        return Err(too_large());
-    }
-    let mut body = Vec::new();
-    let mut chunks = request.into_body().stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Problem::Incomplete)?;
-        if body.len() + chunk.len() > limit {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
 }
 
 /// An answer with a body of this type.

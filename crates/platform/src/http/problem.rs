@@ -1,8 +1,10 @@
 //! Everything that can go wrong with a request, and what the client is told: a program by RFC 9457,
 //! a person by a page.
 
+use std::time::Duration;
+
 use ballot::{OptionName, PollId, VoteId};
-use http::header::{ACCEPT, ALLOW, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pages::{ErrorPage, Language, Paths, RetryForm, accept, error_page};
 use serde::Serialize;
@@ -20,6 +22,12 @@ pub enum Problem {
     BadRequest(String),
     /// The body ended before its length, or could not be read: 400.
     Incomplete,
+    /// The body did not come within `limit`: 408.
+    TooSlow {
+        limit: Duration,
+    },
+    /// The body is compressed, or encoded otherwise: 415.
+    Encoded,
     /// A preflight from an origin that may not call: 400.
     UnknownOrigin,
     /// A page of another site tries to change something here: 403.
@@ -97,6 +105,17 @@ impl Problem {
                 StatusCode::BAD_REQUEST,
                 "The body ended too early. Send it again, whole.".to_owned(),
             ),
+            Self::TooSlow { limit } => (
+                StatusCode::REQUEST_TIMEOUT,
+                format!("The body did not come within {} ms. Send it again.", limit.as_millis()),
+            ),
+            Self::Encoded => {
+                header = Some((ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+                (
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "The body is compressed. Send it as it is, without Content-Encoding.".to_owned(),
+                )
+            }
             Self::UnknownOrigin => (
                 StatusCode::BAD_REQUEST,
                 "This origin may not call the API from a browser. Its operator can add it to cors_origins."
