@@ -79,18 +79,20 @@ async fn requests_that_come_together_are_all_answered() {
 async fn a_preflight_from_an_allowed_origin_is_granted() {
     let origins = "https://vote.example, https://kiosk.example:8443/";
     let world = World::start_with(|stack| stack.variable("cors_origins", origins)).await;
-    for path in ["/api/vote", "/api/results", "/"] {
+    for (path, methods) in [
+        ("/api/vote", "POST, OPTIONS"),
+        ("/api/results", "GET, HEAD, OPTIONS"),
+        ("/vote", "GET, POST, HEAD, OPTIONS"),
+        ("/", "GET, HEAD, OPTIONS"),
+    ] {
         for origin in ["https://vote.example", "https://kiosk.example:8443"] {
             let answer = world.from_origin(origin, Method::OPTIONS, path).await;
             assert_eq!(answer.status, 200);
             assert_eq!(answer.header("access-control-allow-origin"), origin);
-            assert_eq!(
-                answer.header("access-control-allow-methods"),
-                "GET, POST, OPTIONS"
-            );
+            assert_eq!(answer.header("access-control-allow-methods"), methods);
             assert_eq!(
                 answer.header("access-control-allow-headers"),
-                "Content-Type, Authorization, Accept, Idempotency-Key"
+                "Content-Type, Authorization, Accept, Idempotency-Key, If-None-Match, If-Match, Prefer"
             );
             assert_eq!(answer.header("access-control-max-age"), "600");
             assert_eq!(answer.header("vary"), "Origin");
@@ -116,7 +118,7 @@ async fn answers_to_an_allowed_origin_may_be_read_by_it() {
         assert!(answer.header("vary").contains("Origin"), "{path}");
         assert_eq!(
             answer.header("access-control-expose-headers"),
-            "Location, Retry-After, ETag"
+            "Location, Retry-After, ETag, Preference-Applied"
         );
     }
     let foreign = world

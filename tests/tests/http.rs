@@ -78,7 +78,7 @@ async fn what_is_no_json_is_400_and_what_is_no_vote_is_422() {
         "option=cats",
         "{",
         r#"{"option":"cats"}}"#,
-        "\u{feff}{}",
+        "\u{feff}",
     ] {
         service.post("/api/vote", body).await.problem(400);
     }

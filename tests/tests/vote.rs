@@ -4,7 +4,7 @@
 
 use futures::stream;
 use reqwest::Method;
-use spinvote_tests::{World, raw::Connection};
+use spinvote_tests::{Answer, World, raw::Connection};
 
 #[tokio::test]
 async fn a_vote_is_recorded_and_counted() {
@@ -148,4 +148,40 @@ async fn no_key_takes_the_id_of_a_vote_that_came_another_way() {
     let answered = world.vote_with_key("dogs", "shared").await;
     assert_eq!(world.receipt(&answered).await["option"], "cats");
     world.settles_at(3, 0).await;
+}
+
+#[tokio::test]
+async fn a_body_may_begin_with_a_byte_order_mark_and_may_not_be_compressed() {
+    let world = World::start().await;
+    let marked = world
+        .post("/api/vote", "\u{feff}{\"option\":\"cats\"}")
+        .await;
+    assert_eq!(marked.status, 201, "{marked:?}");
+    for (path, body) in [
+        ("/api/vote", r#"{"option":"cats"}"#),
+        ("/vote", "option=cats"),
+    ] {
+        for (coding, status) in [("gzip", 415), ("identity, br", 415)] {
+            let request = world.request(Method::POST, path);
+            let answer = Answer::of(request.header("Content-Encoding", coding).body(body)).await;
+            assert_eq!(answer.status, status, "{path} {coding}");
+        }
+        let request = world.request(Method::POST, path);
+        let plain = Answer::of(request.header("Content-Encoding", "identity").body(body)).await;
+        assert!(plain.status == 201 || plain.status == 303, "{plain:?}");
+    }
+    world.settles_at(3, 0).await;
+}
+
+#[tokio::test]
+async fn the_form_answers_other_methods_as_every_route_does() {
+    let world = World::start().await;
+    let options = Answer::of(world.request(Method::OPTIONS, "/vote")).await;
+    assert_eq!(options.status, 204);
+    assert_eq!(options.header("allow"), "GET, POST, HEAD, OPTIONS");
+    for method in [Method::TRACE, Method::PUT] {
+        let answer = Answer::of(world.request(method, "/vote")).await;
+        assert_eq!(answer.status, 405, "{answer:?}");
+        assert_eq!(answer.header("allow"), "GET, POST, HEAD, OPTIONS");
+    }
 }

@@ -16,14 +16,19 @@ static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("health", request, async |request| {
-        web::allow(&request, &[Method::GET])?;
-        match request.uri().path() {
-            "/ready" => ready(Needs::parse(request.uri().query())?).await,
-            "/health" => web::json(StatusCode::OK, &json!({ "status": "healthy" })),
-            _ => Err(Problem::NothingHere),
-        }
-    })
+    web::serve(
+        "health",
+        Some(pages::error_page),
+        request,
+        async |request| {
+            web::allow(&request, &[Method::GET])?;
+            match request.uri().path() {
+                "/ready" => ready(Needs::parse(request.uri().query())?).await,
+                "/health" => web::json(StatusCode::OK, &json!({ "status": "healthy" })),
+                _ => Err(Problem::NothingHere),
+            }
+        },
+    )
     .await
 }
 

@@ -18,18 +18,23 @@ static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("results", request, async |request| {
-        web::allow(&request, &[Method::GET])?;
-        let postgres = POSTGRES.get(Postgres::from_settings).await?;
-        match request.uri().path() {
-            "/api/results" => results(postgres, request.headers()).await,
-            page::PATH => page::results(postgres, &request).await,
-            path => match path.strip_prefix("/api/votes/") {
-                Some(vote_id) => receipt(postgres, vote_id).await,
-                None => Err(Problem::NothingHere),
-            },
-        }
-    })
+    web::serve(
+        "results",
+        Some(pages::error_page),
+        request,
+        async |request| {
+            web::allow(&request, &[Method::GET])?;
+            let postgres = POSTGRES.get(Postgres::from_settings).await?;
+            match request.uri().path() {
+                "/api/results" => results(postgres, request.headers()).await,
+                page::PATH => page::results(postgres, &request).await,
+                path => match path.strip_prefix("/api/votes/") {
+                    Some(vote_id) => receipt(postgres, vote_id).await,
+                    None => Err(Problem::NothingHere),
+                },
+            }
+        },
+    )
     .await
 }
 

@@ -62,7 +62,7 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("sweep", request, async |request| {
+    web::serve("sweep", None, request, async |request| {
         web::allow(&request, &[Method::GET])?;
         let drain = open("sweep").await?;
         match request.uri().path() {

@@ -33,13 +33,16 @@ async fn open() -> Result<BallotBox, InvalidSetting> {
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("vote", request, async |request| {
-        match request.uri().path() {
+    web::serve(
+        "vote",
+        Some(pages::error_page),
+        request,
+        async |request| match request.uri().path() {
             form::PATH => form::cast(request).await,
             "/api/vote" => cast(request).await,
             _ => Err(Problem::NothingHere),
-        }
-    })
+        },
+    )
     .await
 }
 

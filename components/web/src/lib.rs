@@ -13,7 +13,7 @@ use spin_sdk::http_service;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("web", request, async |request| {
+    web::serve("web", Some(pages::error_page), request, async |request| {
         let language = web::language(request.headers());
         let Some(resource) = resources::find(request.uri().path(), language) else {
             return Err(Problem::NothingHere);

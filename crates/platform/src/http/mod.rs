@@ -25,6 +25,7 @@ mod security;
 pub use body::{BodyLimits, body};
 use origins::Origins;
 pub use path::decode;
+pub use problem::ErrorPages;
 pub use problem::Problem;
 use problem::Reader;
 
@@ -54,14 +55,17 @@ async fn conventions(component: &'static str) -> Result<&'static Conventions, In
 
 /// Answers a request of a component: `handle` says what, and this sees to what all answers share.
 ///
+/// `pages` makes an error a page for people, where a component answers them at all.
+///
 /// Requests that another site's page makes a browser send never reach `handle`. `OPTIONS` does, so that
 /// [`allow`] says which methods there are.
 pub async fn serve(
     component: &'static str,
+    pages: Option<ErrorPages>,
     request: Request,
     handle: impl AsyncFnOnce(Request) -> Result,
 ) -> impl IntoResponse {
-    let reader = Reader::of(&request);
+    let reader = Reader::of(&request, pages);
     let response = match conventions(component).await {
         Ok(conventions) => answer(conventions, &reader, request, handle).await,
         Err(invalid) => {

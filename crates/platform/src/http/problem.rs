@@ -6,7 +6,7 @@ use std::time::Duration;
 use ballot::{OptionName, PollId, VoteId};
 use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
-use pages::{ErrorPage, Language, Paths, RetryForm, accept, error_page};
+use pages::{ErrorPage, Language, Paths, RetryForm, accept};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -62,20 +62,23 @@ pub enum Problem {
     Internal(String),
 }
 
+/// Makes a page of an error.
+pub type ErrorPages = fn(Language, &ErrorPage<'_>) -> String;
+
 /// Who reads the answer.
 pub(super) struct Reader {
-    /// A person, in a browser.
-    html: bool,
+    /// If it is a person, in a browser: what makes a page for them.
+    pages: Option<ErrorPages>,
     language: Language,
 }
 
 impl Reader {
     /// By `Accept`. Who does not say gets a page where pages are, and JSON elsewhere.
-    pub(super) fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request, pages: Option<ErrorPages>) -> Self {
         let headers = request.headers();
         let is_page = Paths::is_page(request.uri().path());
         Self {
-            html: accept::prefers_html(&list(headers, ACCEPT), is_page),
+            pages: pages.filter(|_| accept::prefers_html(&list(headers, ACCEPT), is_page)),
             language: language(headers),
         }
     }
@@ -181,7 +184,7 @@ impl Problem {
                 )
             }
         };
-        let mut response = if reader.html {
+        let mut response = if let Some(error_page) = reader.pages {
             let retry = retry.as_deref().map(|(poll, option, vote_id)| RetryForm {
                 poll,
                 option: option.as_str(),
