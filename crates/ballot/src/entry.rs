@@ -8,20 +8,30 @@ use crate::{Instant, OptionName, PollId, Rejection, StreamId, VoteId, Voter};
 pub struct RawEntry {
     /// `option`, or `vote` as older producers call it.
     pub option: Option<Vec<u8>>,
+    /// A [`PollId`]; absent for the poll `default`.
     pub poll: Option<Vec<u8>>,
+    /// A [`VoteId`]; absent where the stream id serves as one.
     pub vote_id: Option<Vec<u8>>,
+    /// A [`Voter`].
     pub voter: Option<Vec<u8>>,
+    /// What [`Instant::parse`] reads.
     pub timestamp: Option<Vec<u8>>,
 }
 
 /// A vote that can be recorded, if its poll has its option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Given by Redis, or chosen by the producer.
     pub stream_id: StreamId,
+    /// May be a poll that is not there: PostgreSQL knows.
     pub poll: PollId,
+    /// May be one that the poll does not have: PostgreSQL knows.
     pub option: OptionName,
+    /// By which it counts once.
     pub vote_id: VoteId,
+    /// As the producer says; over HTTP nobody does.
     pub voter: Option<Voter>,
+    /// By the producer's clock, else by that of Redis.
     pub cast_at: Instant,
 }
 

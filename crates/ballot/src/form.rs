@@ -5,7 +5,9 @@ use crate::{InvalidRequest, OptionName, VoteId};
 /// A vote from a form: `option=cats`, and `vote_id` if it is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoteForm {
+    /// Syntactically valid; whether the poll has it is for the caller to check.
     pub option: OptionName,
+    /// That of the first attempt, so that the vote counts once.
     pub vote_id: Option<VoteId>,
 }
 

@@ -9,10 +9,13 @@ pub struct IdempotencyKey(VoteId);
 /// Why a header value is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
+    /// `"a`, or `"a"b`.
     #[error("its closing quotation mark is missing, or something follows it")]
     Unbalanced,
+    /// A byte outside 0x20 to 0x7e.
     #[error("only printable ASCII characters may be used")]
     NotAscii,
+    /// Empty or too long for a [`VoteId`].
     #[error("it {0}")]
     Name(#[from] InvalidName),
 }
@@ -35,6 +38,7 @@ impl IdempotencyKey {
         Ok(Self(VoteId::parse(&key)?))
     }
 
+    /// The key is the id of the vote within its poll.
     pub fn into_vote_id(self) -> VoteId {
         self.0
     }

@@ -9,13 +9,17 @@ pub enum Rejection {
     MissingOption,
     /// A field's bytes are not UTF-8.
     NotUtf8 {
+        /// Its name in the entry; `option` also where the producer wrote `vote`.
         field: &'static str,
     },
     /// A field is empty, too long, or has control characters.
     Malformed {
+        /// Its name in the entry; `option` also where the producer wrote `vote`.
         field: &'static str,
     },
+    /// PostgreSQL has no such poll, or none can have this name.
     UnknownPoll,
+    /// The poll is there, and does not have the option.
     UnknownOption,
 }
 
