@@ -28,7 +28,9 @@ pub struct Consumer {
 /// An entry that was handed to us, to be acknowledged or rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
+    /// By which it is acknowledged.
     pub stream_id: StreamId,
+    /// Nothing of it is checked yet.
     pub raw: RawEntry,
 }
 
@@ -43,6 +45,7 @@ pub struct Standing {
     pub pending: i64,
     /// How long ago the oldest of these was appended; zero without one.
     pub oldest_pending: Duration,
+    /// Consumers in the group, those that are gone and not yet forgotten included.
     pub consumers: i64,
     /// Entries in the dead-letter stream.
     pub rejected: i64,
@@ -56,6 +59,7 @@ impl Standing {
 }
 
 impl Consumer {
+    /// Reads the variables of the consumer, and those of [`Redis::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let stream = settings::text("stream").await?;
         Ok(Self {
@@ -148,6 +152,7 @@ impl Consumer {
         Ok(())
     }
 
+    /// Tells the group that these are done with. An id that it does not know is no error.
     pub async fn acknowledge(&self, ids: &[&StreamId]) -> Result<(), Failure> {
         if ids.is_empty() {
             return Ok(());
