@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .ok_or("an asset without an extension")?;
         writeln!(
             code,
-            "pub const {constant}: Asset = Asset {{ path: \"/assets/{name}.{hash}.{extension}\", \
+            "/// `assets/{file}`.\npub const {constant}: Asset = Asset {{ path: \"/assets/{name}.{hash}.{extension}\", \
              content_type: {content_type:?}, bytes: include_bytes!({source:?}) }};"
         )?;
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use serde_json::Value;
 use spinvote_tests::{World, eventually};
@@ -85,6 +85,79 @@ async fn the_session_in_the_readme_works_as_printed() {
         })
         .await;
     }
+}
+
+/// The blocks of a page that are marked as `language`.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("\n```{language}\n");
+    let blocks = page.split(&fence).skip(1);
+    blocks
+        .map(|block| &block[..block.find("```").unwrap()])
+        .collect()
+}
+
+#[test]
+fn the_first_change_in_contributing_works_step_by_step() {
+    let page = read("CONTRIBUTING.md");
+    let [unit_test, code, end_to_end, changelog] = blocks(&page, "diff")[..] else {
+        panic!("CONTRIBUTING.md has other steps than these four");
+    };
+    let run = page
+        .lines()
+        .find(|line| line.starts_with("cargo test --package ballot "))
+        .unwrap();
+
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let copy = place.join("first-change");
+    let _ = std::fs::remove_dir_all(&copy);
+    let files = Command::new("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
+        .current_dir(stack::checkout::root())
+        .output()
+        .unwrap();
+    for file in String::from_utf8(files.stdout)
+        .unwrap()
+        .split_terminator('\0')
+    {
+        let to = copy.join(file);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(stack::checkout::root().join(file), to).unwrap();
+    }
+    let shell = |command: &str| {
+        Command::new("sh")
+            .args(["-c", command])
+            .current_dir(&copy)
+            // Apart from what is built of the checkout, and kept: only the first run builds what ballot uses.
+            .env("CARGO_TARGET_DIR", place.join("first-change-target"))
+            // For git the copy is no part of the checkout around it.
+            .env("GIT_CEILING_DIRECTORIES", place)
+            .output()
+            .unwrap()
+    };
+    let apply = |step: &str| {
+        std::fs::write(copy.join("step.diff"), step).unwrap();
+        let applied = shell("git apply --recount step.diff");
+        assert!(applied.status.success(), "{step}\n{applied:?}");
+    };
+
+    apply(unit_test);
+    let failed = shell(run);
+    let said = String::from_utf8_lossy(&failed.stdout);
+    assert!(said.contains("1 failed"), "{failed:?}");
+    apply(code);
+    let passed = shell(run);
+    let said = String::from_utf8_lossy(&passed.stdout);
+    assert!(passed.status.success(), "{passed:?}");
+    assert!(said.contains("1 passed"), "{said}");
+    apply(end_to_end);
+    apply(changelog);
+    std::fs::remove_dir_all(&copy).unwrap();
 }
 
 /// What a command of docs/kubernetes.md runs inside a pod, and what the shell around it does.

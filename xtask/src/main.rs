@@ -1,6 +1,8 @@
 //! `cargo xtask …`: what one does with this checkout. Each command has a file of its own.
 
 mod build;
+mod check;
+mod deny;
 mod instance;
 mod k8s;
 mod prerequisites;
@@ -45,6 +47,8 @@ enum Command {
     /// Prepare what the manifests in k8s/ need
     #[command(subcommand)]
     K8s(k8s::Command),
+    /// Check the format, lint, run the unit tests and build the components: for after each edit
+    Check,
     /// Check the format, lint, and run all tests
     Test(test::Options),
 }
@@ -71,6 +75,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Env => print!("{}", instance::addresses()?),
         Command::Recount { repair } => return recount::recount(repair),
         Command::K8s(command) => k8s::k8s(command)?,
+        Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,10 @@
 //! Finds what running and testing need, and installs what is missing where it may.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use stack::{postgres::Binaries, redis};
@@ -40,6 +44,30 @@ pub async fn lints() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// cargo-deny, in the version that deny.toml is written for. Its own Cargo.lock pins the rest.
+pub async fn cargo_deny() -> Result<PathBuf> {
+    const VERSION: &str = "0.20.2";
+    let place = stack::checkout::target().join("tools");
+    let program = place.join("bin/cargo-deny");
+    let found = Command::new(&program).arg("--version").output();
+    if found.is_ok_and(|output| output.stdout.trim_ascii().ends_with(VERSION.as_bytes())) {
+        return Ok(program);
+    }
+    step("Install cargo-deny", async |step| {
+        // Not optimised: so it takes about a minute to build, and still reads Cargo.lock in seconds. Where it is built
+        // is a temporary directory, which cargo removes.
+        let mut install = crate::build::cargo(&["install", "--locked", "--debug", "cargo-deny"]);
+        install
+            .args(["--version", VERSION, "--no-track", "--force", "--root"])
+            .arg(&place)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env_remove("CARGO_TARGET_DIR");
+        step.run(install).await
+    })
+    .await?;
+    Ok(program)
 }
 
 fn rustup(arguments: &[&str]) -> Command {

@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use stack::{build::packages, manifest::Manifest};
 
 use crate::{
     build::{self, cargo},
-    prerequisites,
+    check, deny, prerequisites,
     step::step,
 };
 
@@ -34,7 +33,8 @@ pub async fn test(options: Options) -> Result<()> {
         prepare().await?;
     }
     if only.is_none() {
-        lint().await?;
+        check::lint().await?;
+        deny::deny().await?;
     }
     if !elsewhere {
         build::components().await?;
@@ -54,7 +54,7 @@ pub async fn test(options: Options) -> Result<()> {
 
     // Like the runtime's build, these select the default members: see `build::host`.
     if only.is_none() && options.filters.is_empty() {
-        pass(cargo(&["test", "--lib", "--bins"]), "the unit tests")?;
+        check::unit_tests().await?;
         pass(
             cargo(&["test", "--doc"]),
             "the examples in the documentation",
@@ -75,36 +75,6 @@ async fn prepare() -> Result<()> {
     prerequisites::stores().await?;
     prerequisites::promtool().await?;
     prerequisites::browser().await
-}
-
-async fn lint() -> Result<()> {
-    step("Check the format", async |step| {
-        step.run(cargo(&["fmt", "--all", "--check"])).await
-    })
-    .await?;
-    step("Lint what runs natively", async |step| {
-        step.run(cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]))
-            .await
-    })
-    .await?;
-    step("Lint the components", async |step| {
-        let mut clippy = cargo(&[
-            "clippy",
-            "--release",
-            "--target",
-            prerequisites::WASM_TARGET,
-        ]);
-        clippy.args(
-            packages(&Manifest::read()?)
-                .iter()
-                .flat_map(|package| ["--package", package]),
-        );
-        clippy
-            .args(["--", "-D", "warnings"])
-            .env("CARGO_TARGET_DIR", stack::checkout::root().join("target"));
-        step.run(clippy).await
-    })
-    .await
 }
 
 /// Runs tests, which speak for themselves.

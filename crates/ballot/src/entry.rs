@@ -5,6 +5,7 @@ use crate::{Instant, OptionName, PollId, Rejection, StreamId, VoteId, Voter};
 /// A stream entry as Redis holds it. Anything may append to the stream, so nothing is known of it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawEntry {
+    /// Few enough to be looked at.
     Fields(RawFields),
     /// So many fields that none of them was looked at.
     TooManyFields(u64),
@@ -15,15 +16,20 @@ pub enum RawEntry {
 pub struct RawFields {
     /// `option`, or `vote` as older producers call it.
     pub option: Option<RawField>,
+    /// A [`PollId`]; absent for the poll `default`.
     pub poll: Option<RawField>,
+    /// A [`VoteId`]; absent where the stream id serves as one.
     pub vote_id: Option<RawField>,
+    /// A [`Voter`].
     pub voter: Option<RawField>,
+    /// What [`Instant::parse`] reads.
     pub timestamp: Option<RawField>,
 }
 
 /// The value of a field, as far as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawField {
+    /// All of it.
     Bytes(Vec<u8>),
     /// More bytes than a valid value can have: so many.
     TooLong(u64),
@@ -32,11 +38,17 @@ pub enum RawField {
 /// A vote that can be recorded, if its poll has its option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// Given by Redis, or chosen by the producer.
     pub stream_id: StreamId,
+    /// May be a poll that is not there: PostgreSQL knows.
     pub poll: PollId,
+    /// May be one that the poll does not have: PostgreSQL knows.
     pub option: OptionName,
+    /// By which it counts once.
     pub vote_id: VoteId,
+    /// As the producer says; over HTTP nobody does.
     pub voter: Option<Voter>,
+    /// By the producer's clock, else by that of Redis.
     pub cast_at: Instant,
 }
 

@@ -5,7 +5,9 @@ use crate::{Door, InvalidRequest, OptionName, VoteId};
 /// A vote from a form: `option=cats`, and, if it is sent again, the `vote_id` that we issued then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoteForm {
+    /// Syntactically valid; whether the poll has it is for the caller to check.
     pub option: OptionName,
+    /// That of the first attempt, so that the vote counts once.
     pub vote_id: Option<VoteId>,
 }
 

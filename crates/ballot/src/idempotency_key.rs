@@ -10,18 +10,23 @@ pub struct IdempotencyKey(VoteId);
 /// Why a header value is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
+    /// `"a`, or `"a"b`.
     #[error("its closing quotation mark is missing, or something follows it")]
     Unbalanced,
+    /// A byte outside 0x20 to 0x7e.
     #[error("only printable ASCII characters may be used")]
     NotAscii,
+    /// Bare producers' entries have these.
     #[error(
         "it is a stream id, as votes of other producers have; choose a random one, for example a UUID"
     )]
     StreamId,
+    /// [`VoteId::issue`] makes these.
     #[error(
         "it is the id of a vote that was sent without a key; choose a random one, for example a UUID"
     )]
     Issued,
+    /// Empty or too long for a [`VoteId`].
     #[error("it {0}")]
     Name(#[from] InvalidName),
 }
@@ -51,6 +56,7 @@ impl IdempotencyKey {
         Ok(Self(vote_id))
     }
 
+    /// The key is the id of the vote within its poll.
     pub fn into_vote_id(self) -> VoteId {
         self.0
     }

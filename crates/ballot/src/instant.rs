@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDateTime};
 pub struct Instant(i64);
 
 impl Instant {
+    /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
     const YEAR_10000: i64 = 253_402_300_800 * 1_000_000;

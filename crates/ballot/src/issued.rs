@@ -12,6 +12,7 @@ use crate::VoteId;
 /// Where a vote came in without an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
+    /// `POST /api/vote`
     Api,
     /// The form of a page, which sends the id again if the vote was not recorded.
     Form,

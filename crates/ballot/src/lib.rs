@@ -7,6 +7,8 @@
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), and what comes out ([`Results`], [`Receipt`]).
 
+#![warn(missing_docs)]
+
 pub mod default_poll;
 mod entry;
 mod form;

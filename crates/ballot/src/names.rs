@@ -6,12 +6,16 @@ use std::fmt;
 /// Why a text is not the name it was taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
+    /// No character at all.
     #[error("must not be empty")]
     Empty,
+    /// More characters than this.
     #[error("must have at most {0} characters")]
     TooLong(usize),
+    /// One of Unicode's category Cc, NUL and line breaks among them.
     #[error("must not contain control characters")]
     ControlCharacter,
+    /// Asked of a poll's name only, since it stands in URLs.
     #[error(
         "must consist of lower-case letters, digits and hyphens, and begin with a letter or digit"
     )]
@@ -46,10 +50,12 @@ macro_rules! name {
                 Ok(Self(text.to_owned()))
             }
 
+            /// Just as it was parsed.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
+            /// Just as it was parsed, without a copy.
             pub fn into_string(self) -> String {
                 self.0
             }
@@ -96,10 +102,12 @@ impl PollId {
         Ok(Self(text.to_owned()))
     }
 
+    /// Just as it was parsed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// Just as it was parsed, without a copy.
     pub fn into_string(self) -> String {
         self.0
     }

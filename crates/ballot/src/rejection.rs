@@ -9,24 +9,31 @@ pub enum Rejection {
     MissingOption,
     /// A field's bytes are not UTF-8.
     NotUtf8 {
+        /// Its name in the entry; `option` also where the producer wrote `vote`.
         field: &'static str,
     },
     /// A field is empty, has too many characters, or has control characters.
     Malformed {
+        /// Its name in the entry; `option` also where the producer wrote `vote`.
         field: &'static str,
     },
     /// A field has more bytes than any valid value of it could.
     TooLong {
+        /// Its name in the entry; `option` also where the producer wrote `vote`.
         field: &'static str,
+        /// The length of its value.
         bytes: u64,
     },
     /// Nothing of the entry was looked at.
     TooManyFields {
+        /// How many it has.
         fields: u64,
     },
     /// PostgreSQL takes the vote neither with others nor alone, for what is in it.
     Unstorable,
+    /// PostgreSQL has no such poll, or none can have this name.
     UnknownPoll,
+    /// The poll is there, and does not have the option.
     UnknownOption,
 }
 

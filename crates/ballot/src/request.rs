@@ -8,6 +8,7 @@ use crate::OptionName;
 /// A vote as a client sends it: `{"option":"cats"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoteRequest {
+    /// Syntactically valid; whether the poll has it is for the caller to check.
     pub option: OptionName,
 }
 

@@ -7,7 +7,9 @@ use crate::{OptionName, PollId, VoteId};
 /// How one option stands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tally {
+    /// As the poll names it.
     pub option: String,
+    /// Votes, 0 or more.
     pub count: i64,
     /// Of the poll's total, 0 to 100, rounded to two decimals.
     pub percentage: f64,
@@ -24,6 +26,7 @@ pub struct Results {
 }
 
 impl Results {
+    /// Votes for all options together.
     pub fn total(&self) -> i64 {
         self.tallies.iter().map(|tally| tally.count).sum()
     }
@@ -47,8 +50,11 @@ impl Serialize for Results {
 /// That a vote is in the tally, as `GET /api/votes/{vote_id}` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
+    /// By which the client asked.
     pub vote_id: VoteId,
+    /// In which it counts.
     pub poll: PollId,
+    /// For which it counts, which is that of the first vote with this id.
     pub option: OptionName,
     /// ISO 8601, UTC.
     pub counted_at: String,

@@ -23,10 +23,12 @@ impl StreamId {
         Instant::from_millis(millis.parse().ok()?)
     }
 
+    /// `<milliseconds>-<sequence>`, as Redis writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// Likewise, without a copy.
     pub fn into_string(self) -> String {
         self.0
     }

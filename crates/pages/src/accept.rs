@@ -5,8 +5,11 @@ use crate::Language;
 /// How a body can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
+    /// `br`
     Brotli,
+    /// `gzip`
     Gzip,
+    /// As it is.
     Identity,
 }
 

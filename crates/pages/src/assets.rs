@@ -4,8 +4,11 @@
 /// A file, and where it is served.
 #[derive(Debug, Clone, Copy)]
 pub struct Asset {
+    /// Absolute, with a hash of the content.
     pub path: &'static str,
+    /// The value of `Content-Type`.
     pub content_type: &'static str,
+    /// Not encoded.
     pub bytes: &'static [u8],
 }
 

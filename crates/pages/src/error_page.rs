@@ -21,8 +21,11 @@ pub struct ErrorPage<'a> {
 /// A form that sends a vote again under the id that it had, so that it counts once.
 #[derive(Debug)]
 pub struct RetryForm<'a> {
+    /// The poll whose page has the form.
     pub poll: &'a PollId,
+    /// As the poll names it; escaped by the page.
     pub option: &'a str,
+    /// That of the attempt that failed.
     pub vote_id: &'a str,
 }
 

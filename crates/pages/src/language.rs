@@ -5,12 +5,16 @@ use crate::texts::{ENGLISH, GERMAN, SPANISH, Texts};
 /// A language that the pages speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
+    /// Also for readers of any other language.
     English,
+    /// `de`, and its regions.
     German,
+    /// `es`, and its regions.
     Spanish,
 }
 
 impl Language {
+    /// All that there are, English first.
     pub const ALL: [Self; 3] = [Self::English, Self::German, Self::Spanish];
 
     /// As `lang` and `Accept-Language` name it (BCP 47).

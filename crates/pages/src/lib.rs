@@ -8,6 +8,8 @@
 //! A page holds no inline script or style, which [`SECURITY_POLICY`] forbids. It works without a
 //! script; `assets/page.js` makes it live.
 
+#![warn(missing_docs)]
+
 pub mod accept;
 pub mod assets;
 mod error_page;

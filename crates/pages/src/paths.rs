@@ -22,7 +22,9 @@ pub struct Paths {
     pub results: String,
     /// Takes the form of the page.
     pub form: String,
+    /// Takes the vote as JSON.
     pub api_vote: String,
+    /// Gives the results as JSON.
     pub api_results: String,
     /// What a vote's id follows.
     pub api_receipts: String,

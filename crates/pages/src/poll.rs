@@ -7,7 +7,9 @@ use crate::Language;
 /// What is asked, and what can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Poll {
+    /// Its name in paths.
     pub id: PollId,
+    /// In the language of the page.
     pub question: String,
     /// In their order; 2 to 50.
     pub choices: Vec<Choice>,

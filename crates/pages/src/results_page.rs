@@ -11,7 +11,9 @@ use crate::{Language, Paths, Poll};
 /// What the page shows.
 #[derive(Debug)]
 pub struct ResultsPage<'a> {
+    /// What was asked.
     pub poll: &'a Poll,
+    /// How it stands.
     pub results: &'a Results,
     /// The vote whose form led here.
     pub vote: Option<MyVote<'a>>,
@@ -20,9 +22,11 @@ pub struct ResultsPage<'a> {
 /// What became of a vote.
 #[derive(Debug)]
 pub enum MyVote<'a> {
+    /// It is in the tally.
     Counted(&'a Receipt),
     /// Not yet, or it was never cast.
     NotCounted {
+        /// The path at which the receipt will be.
         receipt: String,
     },
 }

@@ -16,12 +16,14 @@ use crate::log;
 pub struct Failure {
     /// `redis` or `postgres`.
     pub upstream: &'static str,
+    /// For the log.
     pub cause: Cause,
 }
 
 /// Why it did not. The texts are for the log alone: no client ever sees them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
+    /// All attempts together took longer than this.
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// It cannot be reached, or the connection broke.
@@ -36,6 +38,7 @@ pub enum Cause {
 }
 
 impl Failure {
+    /// Writes the event `upstream_failed`.
     pub fn log(&self) {
         let fields = json!({ "upstream": self.upstream, "error": self.to_string() });
         log::error("upstream_failed", fields);

@@ -6,6 +6,8 @@
 //!
 //! What a vote is, `ballot` knows; nothing here decides about one.
 
+#![warn(missing_docs)]
+
 pub mod http;
 pub mod log;
 pub mod postgres;

@@ -17,9 +17,13 @@ use crate::settings::{self, InvalidSetting};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
+    /// What only a developer wants to see.
     Debug,
+    /// What happened as it should.
     Info,
+    /// What somebody should look into, and nobody has to at once.
     Warning,
+    /// Something was not done.
     Error,
 }
 
@@ -52,18 +56,22 @@ pub async fn open(component: &'static str) -> Result<(), InvalidSetting> {
     Ok(())
 }
 
+/// Writes an event with its fields, a JSON object, at [`Level::Debug`].
 pub fn debug(event: &str, fields: Value) {
     write(Level::Debug, event, fields);
 }
 
+/// At [`Level::Info`].
 pub fn info(event: &str, fields: Value) {
     write(Level::Info, event, fields);
 }
 
+/// At [`Level::Warning`].
 pub fn warning(event: &str, fields: Value) {
     write(Level::Warning, event, fields);
 }
 
+/// At [`Level::Error`].
 pub fn error(event: &str, fields: Value) {
     write(Level::Error, event, fields);
 }

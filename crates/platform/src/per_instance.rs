@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 pub struct PerInstance<T>(OnceLock<T>);
 
 impl<T> PerInstance<T> {
+    /// Empty until the first request.
     #[expect(clippy::new_without_default, reason = "only ever a static")]
     pub const fn new() -> Self {
         Self(OnceLock::new())

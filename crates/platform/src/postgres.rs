@@ -16,6 +16,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// Reads the variables `postgres_…` and `upstream_timeout_ms`. Connects when it is first asked something.
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let timeout = settings::millis("upstream_timeout_ms").await?;
         let mut address = String::new();

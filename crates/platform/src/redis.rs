@@ -17,6 +17,7 @@ pub struct Redis {
 pub type Value = RedisResult;
 
 impl Redis {
+    /// Reads the variables `redis_url` and `upstream_timeout_ms`. Connects when it is first asked something.
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         Ok(Self {
             url: settings::text("redis_url").await?,

@@ -12,11 +12,14 @@ use crate::log;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the variable `{name}` {problem}")]
 pub struct InvalidSetting {
+    /// The variable.
     pub name: &'static str,
+    /// What is wrong with it, as the end of a sentence. Never its value, which may be a secret.
     pub problem: &'static str,
 }
 
 impl InvalidSetting {
+    /// Writes the event `invalid_setting`.
     pub fn log(&self) {
         log::error(
             "invalid_setting",
@@ -25,6 +28,7 @@ impl InvalidSetting {
     }
 }
 
+/// A variable as it stands, the empty text included.
 pub async fn text(name: &'static str) -> Result<String, InvalidSetting> {
     variables::get(name).await.map_err(|error| InvalidSetting {
         name,
@@ -63,10 +67,12 @@ pub async fn count<T: FromStr + From<u8> + PartialOrd>(
     }
 }
 
+/// A [`count`] of milliseconds.
 pub async fn millis(name: &'static str) -> Result<Duration, InvalidSetting> {
     Ok(Duration::from_millis(count::<u32>(name).await?.into()))
 }
 
+/// A [`count`] of seconds.
 pub async fn seconds(name: &'static str) -> Result<Duration, InvalidSetting> {
     Ok(Duration::from_secs(count::<u32>(name).await?.into()))
 }

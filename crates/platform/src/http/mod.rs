@@ -29,8 +29,11 @@ pub use problem::ErrorPages;
 pub use problem::Problem;
 use problem::Reader;
 
+/// With a body that has not been read.
 pub type Request = spin_sdk::http::Request;
+/// With its whole body, so that it has a Content-Length.
 pub type Response = http::Response<Bytes>;
+/// What a handler gives.
 pub type Result<T = Response, E = Problem> = std::result::Result<T, E>;
 
 /// What the variables say about HTTP.
@@ -169,6 +172,7 @@ pub fn respond(status: StatusCode, content_type: &'static str, body: impl Into<B
     response
 }
 
+/// An answer with this value. [`Problem::Internal`] if it cannot be written as JSON.
 pub fn json(status: StatusCode, value: &impl Serialize) -> Result {
     let body = serde_json::to_vec(value).map_err(|error| Problem::Internal(error.to_string()))?;
     Ok(respond(status, "application/json", body))

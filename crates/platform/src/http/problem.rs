@@ -24,6 +24,7 @@ pub enum Problem {
     Incomplete,
     /// The body did not come within `limit`: 408.
     TooSlow {
+        /// What the body as a whole may take.
         limit: Duration,
     },
     /// The body is compressed, or encoded otherwise: 415.
@@ -36,22 +37,28 @@ pub enum Problem {
     NothingHere,
     /// 404, with what is not there.
     NotFound(String),
+    /// 405, with the methods that are; HEAD, where GET is, and OPTIONS are added.
     MethodNotAllowed(&'static [Method]),
     /// The body is longer than `limit` bytes: 413.
     TooLarge {
+        /// The variable `max_request_size`.
         limit: usize,
     },
     /// The request is understood, and cannot be done: 422.
     Unprocessable(String),
     /// Redis or PostgreSQL did not do its part: 503. `detail` says what became of the request.
     Unavailable {
+        /// For the client.
         detail: &'static str,
+        /// For the log.
         failure: Failure,
     },
     /// A vote that came by a form could not be recorded: 503. The page offers to send it again under
     /// its id.
     NotRecorded {
+        /// What the form said, with the id under which it may be sent again.
         vote: Box<(PollId, OptionName, VoteId)>,
+        /// For the log.
         failure: Failure,
     },
     /// Not ready: 503, with how each thing that was asked for stands.

@@ -44,13 +44,16 @@ pub struct Consumer {
 /// An entry that was handed to us, to be acknowledged or rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
+    /// By which it is acknowledged.
     pub stream_id: StreamId,
+    /// Nothing of it is checked yet.
     pub raw: RawEntry,
 }
 
 /// What one reading gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deliveries {
+    /// At most `batch_size`.
     pub entries: Vec<Delivery>,
     /// Whether the stream may hold more.
     pub more: bool,
@@ -71,6 +74,7 @@ pub struct Standing {
     pub oldest_pending: Duration,
     /// How often it was; zero without one.
     pub oldest_pending_deliveries: i64,
+    /// Consumers in the group, those that are gone and not yet forgotten included.
     pub consumers: i64,
     /// Entries in the dead-letter stream, if it is one.
     pub rejected: Option<i64>,
@@ -95,6 +99,7 @@ impl Standing {
 }
 
 impl Consumer {
+    /// Reads the variables of the consumer, and those of [`Redis::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let stream = settings::text("stream").await?;
         Ok(Self {
@@ -190,6 +195,7 @@ impl Consumer {
         Ok(())
     }
 
+    /// Tells the group that these are done with. An id that it does not know is no error.
     pub async fn acknowledge(&self, ids: &[&StreamId]) -> Result<(), Failure> {
         if ids.is_empty() {
             return Ok(());

@@ -52,12 +52,14 @@ pub struct Stream {
 /// What was appended: now, or when the client sent the same key before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
+    /// Of the entry that was appended first.
     pub stream_id: StreamId,
     /// The option of the vote that was appended first.
     pub option: String,
 }
 
 impl Stream {
+    /// Reads the variables `stream` and `idempotency_ttl`, and those of [`Redis::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let name = settings::text("stream").await?;
         Ok(Self {
