@@ -111,7 +111,8 @@ mod tests {
     fn an_id_without_a_counted_vote_is_not_said_to_be_recorded() {
         let html = page(Language::English, Some(MyVote::NotCounted));
         assert!(html.contains("No vote with this id has been counted yet."));
-        assert!(!html.contains("has been recorded"), "{html}");
+        assert!(html.contains("data-kind=\"waiting\""), "{html}");
+        assert!(!html.contains("data-kind=\"recorded\""), "{html}");
     }
 
     #[test]
