@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let names: Vec<_> = ASSETS.iter().map(|(constant, ..)| *constant).collect();
     writeln!(
         code,
-        "/// All of them, for whoever serves them.\npub const ALL: [Asset; {}] = [{}];",
+        "/// All of them, for the component that serves them.\npub const ALL: [Asset; {}] = [{}];",
         names.len(),
         names.join(", ")
     )?;

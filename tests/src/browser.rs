@@ -185,6 +185,35 @@ impl Browser {
         self.prefer("prefers-color-scheme", scheme).await;
     }
 
+    /// By how many pixels the page is wider than its window. A scroll bar takes its width from the
+    /// window's `innerWidth`, so that is not what the page has to fit in.
+    pub async fn overflow(&self) -> i64 {
+        let overflow = self
+            .run(
+                "const { scrollWidth, clientWidth } = document.documentElement;
+                 return scrollWidth - clientWidth",
+            )
+            .await;
+        overflow.as_i64().expect("pixels")
+    }
+
+    /// Runs a script in every page before the page's own.
+    pub async fn before_each_page(&self, script: &str) {
+        let source = json!({ "source": script });
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", source)
+            .await;
+    }
+
+    /// Makes it a phone: a touch screen, and nothing to hover or to point finely with.
+    pub async fn become_a_phone(&self) {
+        let size = json!({ "width": 320, "height": 640, "deviceScaleFactor": 2, "mobile": true });
+        self.devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
+        let touch = json!({ "enabled": true });
+        self.devtools("Emulation.setTouchEmulationEnabled", touch)
+            .await;
+    }
+
     /// Sets a preference of the person at the browser, as media queries know it.
     pub async fn prefer(&self, feature: &str, value: &str) {
         let features = json!({ "features": [{ "name": feature, "value": value }] });

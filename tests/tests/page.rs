@@ -22,11 +22,11 @@ async fn a_click_votes_shows_the_receipt_and_moves_the_bar() {
     let shown = browser
         .shows(
             MESSAGE,
-            &["Your vote is counted: Cats.", "Counted at", "Receipt"],
+            &["Your vote has been counted: Cats.", "Counted at", "Receipt"],
         )
         .await;
     browser
-        .shows("[data-option=cats]", &["1 vote", "100.0%"])
+        .shows("[data-option=cats]", &["1 vote", "100.00%"])
         .await;
     browser.shows(".total", &["1 vote"]).await;
     eventually("the bar has grown", async || {
@@ -55,7 +55,7 @@ async fn a_key_votes_too_and_can_be_told_not_to() {
     browser.shows(".state", &["Live"]).await;
     browser.press("2").await;
     browser
-        .shows(MESSAGE, &["Your vote is counted: Dogs."])
+        .shows(MESSAGE, &["Your vote has been counted: Dogs."])
         .await;
     eventually("the bar has grown", async || {
         browser.bar("dogs").await > 100.0
@@ -68,7 +68,7 @@ async fn a_key_votes_too_and_can_be_told_not_to() {
         .await;
     browser.press("\u{e007}").await;
     browser
-        .shows(MESSAGE, &["Your vote is counted: Cats."])
+        .shows(MESSAGE, &["Your vote has been counted: Cats."])
         .await;
 
     browser.click(".keys input").await;
@@ -120,7 +120,7 @@ async fn a_vote_cast_offline_is_kept_even_over_a_reload_and_sent_when_back() {
         .await;
     browser.set_offline(false).await;
     browser
-        .shows(MESSAGE, &["Your vote is counted: Cats."])
+        .shows(MESSAGE, &["Your vote has been counted: Cats."])
         .await;
     world.settles_at(1, 0).await;
     browser.complains_of_the_network_only().await;
@@ -133,7 +133,10 @@ async fn while_redis_takes_no_votes_the_same_vote_is_sent_again_and_counts_once(
     let _: () = world.command("CONFIG SET maxmemory 1").await;
     browser.click("button[value=dogs]").await;
     browser
-        .shows(MESSAGE, &["Votes cannot be taken right now", "counts once"])
+        .shows(
+            MESSAGE,
+            &["Votes cannot be recorded right now", "counts once"],
+        )
         .await;
     let queue = browser
         .run("return localStorage.getItem('spinvote:default:queue')")
@@ -141,11 +144,11 @@ async fn while_redis_takes_no_votes_the_same_vote_is_sent_again_and_counts_once(
     let queue: Value = serde_json::from_str(queue.as_str().unwrap()).unwrap();
     browser.reload().await;
     browser
-        .shows(MESSAGE, &["Votes cannot be taken right now"])
+        .shows(MESSAGE, &["Votes cannot be recorded right now"])
         .await;
     let _: () = world.command("CONFIG SET maxmemory 0").await;
     let shown = browser
-        .shows(MESSAGE, &["Your vote is counted: Dogs."])
+        .shows(MESSAGE, &["Your vote has been counted: Dogs."])
         .await;
     assert!(
         shown.contains(queue[0]["id"].as_str().unwrap()),
@@ -153,6 +156,220 @@ async fn while_redis_takes_no_votes_the_same_vote_is_sent_again_and_counts_once(
     );
     world.settles_at(0, 1).await;
     browser.complains_of_the_network_only().await;
+}
+
+/// Puts itself between the page and the network, as a captive portal or a broken gateway does: the
+/// first vote that is sent after `window.inBetween` was set gets that answer.
+const IN_BETWEEN: &str = r#"
+    const network = window.fetch;
+    window.sent = [];
+    window.preferences = [];
+    window.fetch = (url, options) => {
+      if (url.includes('/api/votes/')) window.preferences.push(options.headers?.Prefer);
+      if (!url.endsWith('/api/vote')) return network(url, options);
+      const id = JSON.parse(options.headers['Idempotency-Key']);
+      window.sent.push([id, Date.now()]);
+      const answer = window.inBetween;
+      window.inBetween = null;
+      return answer ? answer(id, options) : network(url, options);
+    };
+    window.answering = (status, type, body, more = {}) => async id => new Response(
+      status === 204 ? null : typeof body === 'string' ? body : JSON.stringify(body(id)),
+      { status, headers: { 'Content-Type': type, ...more } });
+    window.problem = (status, more) =>
+      answering(status, 'application/problem+json', () => ({ status, detail: 'Because.' }), more);
+"#;
+
+#[tokio::test]
+async fn only_an_answer_of_the_service_itself_settles_a_vote() {
+    let world = World::start().await;
+    let browser = Browser::open(&world).await;
+    browser.before_each_page(IN_BETWEEN).await;
+    browser.go("/").await;
+    let ours = "id => ({ vote_id: id, option: 'cats' })";
+    let mut votes = 0;
+    for answer in [
+        "answering(200, 'text/html', '<h1>Log in</h1>')",
+        "answering(201, 'text/html', '<h1>Log in</h1>')",
+        "answering(204, 'text/plain', '')",
+        &format!("answering(200, 'application/json', {ours})"),
+        &format!("answering(201, 'text/plain', {ours})"),
+        "answering(201, 'application/json', 'not JSON')",
+        "answering(201, 'application/json', id => null)",
+        "answering(201, 'application/json', id => ({ vote_id: 'other', option: 'cats' }))",
+        "answering(201, 'application/json', id => ({ vote_id: id, option: 'dogs' }))",
+        "(id, options) => network('/vote', { redirect: options.redirect })",
+        "answering(403, 'text/html', '<h1>Forbidden</h1>')",
+        "answering(404, 'application/json', id => ({ detail: 'none' }))",
+        "answering(422, 'application/problem+json', id => ({ status: 422 }))",
+        "answering(422, 'application/problem+json', id => ({ status: 400, detail: 'x' }))",
+        "problem(408)",
+        "problem(425)",
+        "problem(429)",
+        "problem(500)",
+        "problem(503)",
+        "answering(502, 'text/html', '<h1>Bad gateway</h1>')",
+        "async () => { throw new TypeError('no network') }",
+    ] {
+        tokio::time::sleep(Duration::from_millis(450)).await; // sooner it would be a slip
+        browser
+            .run(&format!("window.sent = []; window.inBetween = {answer}"))
+            .await;
+        browser.click("button[value=cats]").await;
+        eventually(&format!("{answer}: the vote is sent again"), async || {
+            browser.run("return sent.length").await == 2
+        })
+        .await;
+        browser
+            .shows(MESSAGE, &["Your vote has been counted: Cats."])
+            .await;
+        let once = "return sent.length === 2 && sent[0][0] === sent[1][0]";
+        assert_eq!(browser.run(once).await, true, "{answer}");
+        votes += 1;
+        assert_eq!(
+            world.number("select count(*) from vote_events").await,
+            votes,
+            "{answer}"
+        );
+    }
+    let preferences = browser.run("return [...new Set(preferences)]").await;
+    assert_eq!(preferences, json!(["wait=10"]));
+
+    for status in [400, 403, 404, 409, 413, 422] {
+        tokio::time::sleep(Duration::from_millis(450)).await;
+        browser
+            .run(&format!("sent = []; inBetween = problem({status})"))
+            .await;
+        browser.click("button[value=cats]").await;
+        browser
+            .shows(MESSAGE, &["Your vote was not recorded: Cats.", "Because."])
+            .await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(browser.run("return sent.length").await, 1, "{status}");
+    }
+    world.settles_at(votes, 0).await;
+    browser.complains_of_the_network_only().await;
+}
+
+#[tokio::test]
+async fn a_vote_is_not_sent_before_the_time_that_the_service_asked_for() {
+    let world = World::start().await;
+    let browser = Browser::open(&world).await;
+    browser.before_each_page(IN_BETWEEN).await;
+    for after in ["'3'", "new Date(Date.now() + 4000).toUTCString()"] {
+        browser.go("/").await;
+        browser
+            .run(&format!(
+                "inBetween = problem(429, {{ 'Retry-After': {after} }})"
+            ))
+            .await;
+        browser.click("button[value=cats]").await;
+        browser
+            .shows(MESSAGE, &["Votes cannot be recorded right now"])
+            .await;
+        // An impatient person changes nothing about that.
+        tokio::time::sleep(Duration::from_millis(450)).await;
+        browser.press("1").await;
+        browser.shows(MESSAGE, &["2 votes are waiting."]).await;
+        eventually("both are sent", async || {
+            browser.run("return sent.length").await == 3
+        })
+        .await;
+        let waited = browser.run("return sent[1][1] - sent[0][1]").await;
+        assert!(waited.as_i64() >= Some(2_900), "{after}: {waited} ms");
+        browser
+            .shows(MESSAGE, &["Your vote has been counted"])
+            .await;
+    }
+    world.settles_at(4, 0).await;
+}
+
+#[tokio::test]
+async fn a_vote_counts_once_where_the_browser_stores_nothing() {
+    let world = World::start().await;
+    let mut votes = 0;
+    for refusal in [
+        "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') }",
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError') } })",
+        "Object.defineProperty(window, 'localStorage', { value: undefined })",
+        "Object.defineProperty(window, 'localStorage', { value: null })",
+    ] {
+        let browser = Browser::open(&world).await;
+        browser.shows(".state", &["Live"]).await;
+        // Nor can a vote that was stored before be taken out again.
+        browser
+            .run(&format!(
+                "localStorage.setItem('spinvote:default:queue',
+                    '[{{\"id\":\"left over {votes}\",\"option\":\"dogs\"}}, null, 7, {{\"id\":1}}]')"
+            ))
+            .await;
+        browser.before_each_page(refusal).await;
+        let left_over = i64::from(refusal.starts_with("Storage"));
+        browser.go("/").await;
+        let _: () = world.command("CONFIG SET maxmemory 1").await;
+        browser.click("button[value=cats]").await;
+        browser
+            .shows(
+                MESSAGE,
+                &["Votes cannot be recorded right now", "Keep this page open"],
+            )
+            .await;
+        let _: () = world.command("CONFIG SET maxmemory 0").await;
+        browser
+            .shows(MESSAGE, &["Your vote has been counted: Cats."])
+            .await;
+        votes += 1 + left_over;
+        let sent = "return performance.getEntriesByType('resource')\
+            .filter(entry => entry.name.endsWith('/api/vote')).length";
+        let before = browser.run(sent).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(browser.run(sent).await, before, "{refusal}: still sending");
+        assert_eq!(
+            world.number("select count(*) from vote_events").await,
+            votes,
+            "{refusal}"
+        );
+        browser.complains_of_the_network_only().await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_a_uuid_also_where_the_browser_makes_none() {
+    let world = World::start().await;
+    let browser = Browser::open(&world).await;
+    for script in ["", "delete Crypto.prototype.randomUUID"] {
+        browser.before_each_page(script).await;
+        browser.go("/").await;
+        browser.click("button[value=cats]").await;
+        browser
+            .shows(MESSAGE, &["Your vote has been counted"])
+            .await;
+        let id = browser.text(".outcome code").await;
+        let parts: Vec<_> = id.split('-').collect();
+        let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12], "{id}");
+        assert!(parts[2].starts_with('4'), "{id}");
+        assert!(parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_phone_shows_nothing_about_keys() {
+    let world = World::start().await;
+    let browser = Browser::open(&world).await;
+    let keys = "return [...document.querySelectorAll('.keys, .choice kbd')]\
+        .filter(element => element.checkVisibility()).length";
+    assert_eq!(browser.run(keys).await, 3);
+    browser.become_a_phone().await;
+    browser.go("/").await;
+    assert_eq!(browser.run(keys).await, 0);
+    // What cannot be switched off is off.
+    browser.press("1").await;
+    browser.click("button[value=dogs]").await;
+    browser
+        .shows(MESSAGE, &["Your vote has been counted"])
+        .await;
+    world.settles_at(0, 1).await;
 }
 
 // ── Watch ───────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +382,7 @@ async fn what_one_browser_votes_another_sees_within_five_seconds() {
     one.click("button[value=cats]").await;
     let started = Instant::now();
     other
-        .shows("[data-option=cats]", &["1 Stimme", "100,0 %"])
+        .shows("[data-option=cats]", &["1 Stimme", "100,00 %"])
         .await;
     assert!(
         started.elapsed() < Duration::from_secs(5),
@@ -185,7 +402,10 @@ async fn a_page_outlives_the_service_and_its_vote_counts_once() {
     world.stack.app.stop();
     browser.click("button[value=cats]").await;
     browser
-        .shows(MESSAGE, &["Votes cannot be taken right now", "kept"])
+        .shows(
+            MESSAGE,
+            &["Votes cannot be recorded right now", "counts once"],
+        )
         .await;
     browser.shows(".state", &["s old", "trying again"]).await;
     // Another, by a person with no patience.
@@ -195,7 +415,7 @@ async fn a_page_outlives_the_service_and_its_vote_counts_once() {
     world.stack.start_app().await.unwrap();
     browser.shows(".state", &["Live"]).await;
     browser
-        .shows(MESSAGE, &["Your vote is counted: Dogs."])
+        .shows(MESSAGE, &["Your vote has been counted: Dogs."])
         .await;
     browser.shows(".total", &["2 votes"]).await;
     world.settles_at(1, 1).await;
@@ -285,7 +505,7 @@ async fn nothing_jumps() {
             .run("document.querySelector('button[value=cats]').click()")
             .await;
         browser
-            .shows(MESSAGE, &["Your vote is counted: Cats."])
+            .shows(MESSAGE, &["Your vote has been counted: Cats."])
             .await;
         browser.shows(".total", &["votes"]).await;
         let shifts = "const done = arguments[arguments.length - 1];
@@ -295,6 +515,52 @@ async fn nothing_jumps() {
             setTimeout(() => done([]), 1000);";
         assert_eq!(browser.run_async(shifts).await, json!([]), "at {width} px");
     }
+}
+
+#[tokio::test]
+async fn one_vote_of_ten_thousand_is_not_nothing() {
+    let world = World::start().await;
+    let sql = world.sql().await;
+    let tallies = "update votes set count = case option when 'cats' then 9999 else 1 end";
+    sql.batch_execute(tallies).await.unwrap();
+    let browser = Browser::open(&world).await;
+    for page in ["/", "/results"] {
+        browser.look(320, "light").await;
+        browser.go(page).await;
+        browser.shows("[data-option=dogs] .share", &["0.01%"]).await;
+        browser
+            .shows("[data-option=cats] .share", &["99.99%"])
+            .await;
+        eventually("it has a bar", async || browser.bar("dogs").await >= 1.0).await;
+    }
+    sql.batch_execute("update votes set count = 0 where option = 'dogs'")
+        .await
+        .unwrap();
+    for language in ["en", "de", "es"] {
+        let browser = Browser::open_in(&world, language).await;
+        browser.look(320, "light").await;
+        for page in ["/", "/results"] {
+            browser.go(page).await;
+            browser.shows("[data-option=cats] .share", &["100"]).await;
+            let fits = "const share = document.querySelector('.share');
+                const range = document.createRange();
+                range.selectNodeContents(share);
+                return range.getClientRects().length === 1 && share.scrollWidth <= share.clientWidth";
+            assert_eq!(browser.run(fits).await, true, "{language} {page}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_results_do_not_claim_a_vote_that_is_not_known() {
+    let world = World::start().await;
+    let browser = Browser::open(&world).await;
+    for id in ["anything", "%FF", ""] {
+        browser.go(&format!("/results?vote={id}")).await;
+        let shown = browser.shows(MESSAGE, &["No vote with this id has been counted yet."]);
+        assert!(!shown.await.contains("recorded"), "{id}");
+    }
+    browser.has_no_complaint().await;
 }
 
 // ── Without a script ────────────────────────────────────────────────────────────────────────────
@@ -319,10 +585,10 @@ async fn without_a_script_the_form_votes_and_the_results_are_a_page() {
     })
     .await;
     browser
-        .shows(MESSAGE, &["Your vote is counted: Dogs.", "Receipt"])
+        .shows(MESSAGE, &["Your vote has been counted: Dogs.", "Receipt"])
         .await;
     browser
-        .shows("[data-option=dogs]", &["1 vote", "100.0%"])
+        .shows("[data-option=dogs]", &["1 vote", "100.00%"])
         .await;
     assert!(browser.bar("dogs").await > 100.0);
     browser.reload().await;
@@ -351,7 +617,7 @@ async fn without_a_script_a_vote_that_redis_does_not_take_can_be_sent_again() {
     let _: () = world.command("CONFIG SET maxmemory 0").await;
     browser.click("button[value=cats]").await;
     browser
-        .shows(MESSAGE, &["Your vote is counted: Cats."])
+        .shows(MESSAGE, &["Your vote has been counted: Cats."])
         .await;
     world.settles_at(1, 0).await;
     browser.complains_of_the_network_only().await;
@@ -404,7 +670,7 @@ async fn a_form_sent_twice_under_one_id_counts_once() {
         .get("/results?vote=form-01a20e6a-b471-7572-a0c7-55483757e707")
         .await;
     assert!(
-        page.body.contains("Your vote is counted: Cats."),
+        page.body.contains("Your vote has been counted: Cats."),
         "{page:?}"
     );
     assert_eq!(page.header("cache-control"), "no-store");
@@ -480,18 +746,8 @@ async fn nothing_scrolls_sideways_on_the_smallest_phone() {
         browser.click("button[value=cats]").await;
         for page in PAGES {
             browser.go(page).await;
-            let (inner, outer) = (
-                browser
-                    .run("return document.documentElement.scrollWidth")
-                    .await,
-                browser
-                    .run("return document.documentElement.clientWidth")
-                    .await,
-            );
-            assert!(
-                inner.as_u64() <= outer.as_u64(),
-                "{language} {page}: {inner} in {outer}"
-            );
+            let overflow = browser.overflow().await;
+            assert!(overflow <= 0, "{language} {page}: {overflow} px too wide");
         }
     }
 }
@@ -511,7 +767,9 @@ async fn axe_finds_no_violation_in_light_and_dark() {
                     browser
                         .run("document.querySelector('button[value=cats]').click()")
                         .await;
-                    browser.shows(MESSAGE, &["Your vote is counted"]).await;
+                    browser
+                        .shows(MESSAGE, &["Your vote has been counted"])
+                        .await;
                 }
                 // Of the page alone: what axe does to it is not its doing.
                 browser.complains_of_the_network_only().await;
@@ -546,12 +804,12 @@ async fn what_a_reader_hears_is_there() {
         live[0]
             .as_str()
             .unwrap()
-            .starts_with("Your vote is counted: Cats."),
+            .starts_with("Your vote has been counted: Cats."),
         "{live}"
     );
     let summary = "return document.querySelector('.summary').textContent";
     eventually("the results are said", async || {
-        browser.run(summary).await == "Cats 100.0%, Dogs 0.0%, 1 vote"
+        browser.run(summary).await == "Cats 100.00%, Dogs 0.00%, 1 vote"
     })
     .await;
     // The focus can be seen, wherever it goes.
@@ -650,11 +908,7 @@ async fn an_error_is_a_page_for_people_and_a_problem_for_programs() {
     let page = ask(&world, "/results", &[("Accept", browser)]).await;
     assert_eq!(page.status, 503);
     assert_eq!(page.header("retry-after"), "2");
-    assert!(
-        page.body.contains("We are not there right now"),
-        "{}",
-        page.body
-    );
+    assert!(page.body.contains("We will be right back"), "{}", page.body);
     assert!(!page.body.contains("relation"), "{}", page.body);
     ask(
         &world,

@@ -13,18 +13,17 @@ use crate::{TWO_SECONDS, find_receipt, find_results};
 
 pub const PATH: &str = "/results";
 
-/// How often, and how far apart, a vote is looked for: it is mostly counted before its voter's
-/// browser has followed the redirect, and nobody should have to reload for the few milliseconds
-/// that it sometimes takes.
+/// How often, and how far apart, a vote is looked up. It is usually counted before the browser has
+/// followed the redirect; when it takes a few milliseconds longer, nobody should have to reload.
 const LOOKS: u32 = 6;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
-/// How the poll stands. After a vote by the form also what became of that: this page is the voter's,
-/// and in no cache.
+/// The results. After a vote with the form also what became of it: that page is for its voter alone,
+/// so no cache may keep it.
 pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
     let language = web::language(request.headers());
     let poll = Poll::default_in(language);
-    // First the vote, then the tallies: so they hold the vote that is said to be counted.
+    // The vote before the tallies, so that these include a vote that the page calls counted.
     let vote = request.uri().query().and_then(Paths::vote_in);
     let receipt = match vote {
         Some(id) => wait_for_receipt(postgres, id).await?,
@@ -35,13 +34,7 @@ pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
     let shown = ResultsPage {
         poll: &poll,
         results: &results,
-        vote: match (&receipt, vote.and_then(web::decode)) {
-            (Some(receipt), _) => Some(MyVote::Counted(receipt)),
-            (None, Some(id)) => Some(MyVote::NotCounted {
-                receipt: Paths::of(&poll.id).receipt(&id),
-            }),
-            (None, None) => None,
-        },
+        vote: vote.map(|_| receipt.as_ref().map_or(MyVote::NotCounted, MyVote::Counted)),
     };
     let mut response = web::page(StatusCode::OK, results_page(language, &shown));
     if vote.is_none() {

@@ -119,16 +119,19 @@ impl Drain {
     /// on down to the row, which is refused: it must not hold up the others.
     async fn record(&self, entries: &[Entry]) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
-        let mut undecided = vec![0..entries.len()];
+        let mut undecided = Vec::from([Range {
+            start: 0,
+            end: entries.len(),
+        }]);
         let mut unstorable = 0;
         while let Some(range) = undecided.pop() {
             match self.record_range(entries, &range, &mut outcome).await {
                 Ok(()) => {}
                 Err(Failure {
-                    cause: Cause::Unstorable(error),
+                    cause: Cause::Unstorable(sqlstate),
                     ..
                 }) if range.len() == 1 => {
-                    log::warning("vote_refused_by_database", json!({ "error": error }));
+                    log::warning("vote_refused_by_database", json!({ "sqlstate": sqlstate }));
                     outcome.refuse([range.start], Rejection::Unstorable);
                     unstorable += 1;
                 }

@@ -1,8 +1,8 @@
 // Makes the page live: casts votes without leaving it, and watches the poll.
 //
-// In reading order: what the page says; the votes that are not recorded yet; sending them; the
-// receipt; the results; their history; the keys. Text from anywhere only ever becomes text:
-// nothing here makes markup of it.
+// In reading order: how the page puts things; the votes that are still waiting; sending them; the
+// receipt; the results; their history; the keys. Text stays text, wherever it comes from: nothing
+// here turns it into markup.
 
 const main = document.querySelector("main");
 const { poll, vote: voteUrl, results: resultsUrl, receipts: receiptsUrl } = main.dataset;
@@ -11,80 +11,121 @@ const language = document.documentElement.lang;
 const find = (selector) => main.querySelector(selector);
 
 const SECOND = 1000;
-/** How often the results are asked for. */
+/** How often the results are fetched. */
 const REFRESH = 2 * SECOND;
-/** Likewise while a vote of ours is on its way into them. */
-const REFRESH_EAGERLY = 300;
+/** The service may serve results this old, so a vote that was just counted shows up after it. */
+const RESULTS_CACHED_FOR = 300;
 /** Figures older than this are stale. */
 const FRESH_FOR = 3 * REFRESH;
 /** No request waits longer. */
 const PATIENCE = 10 * SECOND;
-/** What fails is tried again after 1 s, 2 s, 4 s, … and at the latest after this. */
+/** A failed request is repeated after 1 s, 2 s, 4 s, … but never later than this. */
 const LONGEST_WAIT = 30 * SECOND;
-/** A second press so soon after the first is a slip, not a second vote. */
+/** A Retry-After is honoured up to this long. */
+const LONGEST_RETRY_AFTER = 300 * SECOND;
+/** How long the service may hold a request for a receipt: the most that the API allows. */
+const RECEIPT_WAIT = 10 * SECOND;
+/** How often one receipt is requested. Without waiting on the service's side: about 90 s. */
+const RECEIPT_REQUESTS = 8;
+/** A second press this soon after the first is a slip, not a second vote. */
 const SLIP = 400;
+/** An option with votes has a bar that can be seen, in per cent of the width. */
+const SHORTEST_BAR = 0.5;
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (gap, name) => values[name] ?? gap);
 const number = new Intl.NumberFormat(language);
 const percent = new Intl.NumberFormat(language, {
   style: "percent",
-  minimumFractionDigits: 1,
-  maximumFractionDigits: 1,
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
 });
+/** The API's percentage. A few votes among very many are not nothing, and all but a few not all. */
+function share({ count, percentage }, total) {
+  if (count > 0 && percentage < 0.01) return `<${percent.format(0.0001)}`;
+  if (count < total && percentage > 99.99) return `>${percent.format(0.9999)}`;
+  return percent.format(percentage / 100);
+}
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
 const inVotes = (n) => fill(n === 1 ? texts.votes_one : texts.votes, { n: number.format(n) });
 const setText = (element, text) => {
   if (element && element.textContent !== text) element.textContent = text;
 };
 
-/** With jitter, so that all who failed together do not come back together. */
+/** With jitter, so that pages that failed together do not all come back at once. */
 const backOff = (failures) =>
   Math.min(LONGEST_WAIT, SECOND * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);
+
+/** How long an answer asks us to wait: in seconds, or until a date. */
+function retryAfter(answer) {
+  const value = answer?.headers.get("Retry-After") ?? "";
+  const wait = /^\d+$/.test(value) ? value * SECOND : Date.parse(value) - Date.now();
+  return Math.min(Math.max(wait || 0, 0), LONGEST_RETRY_AFTER);
+}
 
 const ask = (url, options) =>
   fetch(url, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE), ...options });
 
-// ── Votes that are not recorded yet ─────────────────────────────────────────────────────────────
-// They stay here until they are answered, also over a reload. Another tab may send them too: the
-// key makes each count once.
+// ── Votes that are still waiting ────────────────────────────────────────────────────────────────
+// A vote waits here until an answer settles it. The browser's storage keeps it over a reload, where
+// the browser has any to give: it may be switched off, full, or missing. Another tab may send the
+// same vote; its key makes it count once.
 
 const store = {
   key: (name) => `spinvote:${poll}:${name}`,
-  memory: new Map(),
   read(name) {
     try {
       return JSON.parse(localStorage.getItem(this.key(name)));
     } catch {
-      return this.memory.get(name) ?? null; // no storage for this page
+      return null;
     }
   },
+  /** Whether the value was stored. */
   write(name, value) {
-    this.memory.set(name, value);
     try {
       localStorage.setItem(this.key(name), JSON.stringify(value));
-    } catch {}
+      return true;
+    } catch {
+      return false;
+    }
   },
 };
 
 const queue = {
+  /** The votes cast on this page: whatever becomes of the storage, they are not lost. */
+  own: new Map(),
+  /** The votes settled on this page: if the storage cannot forget them, they are not sent again. */
+  settled: new Set(),
+  /** Whether the waiting votes would survive a reload. */
+  stored: true,
   all() {
-    const votes = store.read("queue");
-    return Array.isArray(votes) ? votes : [];
+    const kept = store.read("queue");
+    const votes = new Map();
+    for (const vote of Array.isArray(kept) ? kept : [])
+      if (typeof vote?.id === "string" && typeof vote.option === "string") votes.set(vote.id, vote);
+    for (const [id, vote] of this.own) votes.set(id, vote);
+    for (const id of this.settled) votes.delete(id);
+    return [...votes.values()];
   },
   add(vote) {
-    store.write("queue", [...this.all(), vote]);
+    this.own.set(vote.id, vote);
+    this.stored = store.write("queue", this.all());
   },
-  remove({ id }) {
-    store.write("queue", this.all().filter((vote) => vote.id !== id));
+  settle({ id }) {
+    this.own.delete(id);
+    this.settled.add(id);
+    this.stored = store.write("queue", this.all());
   },
 };
 
-/** Not every page has randomUUID: only https and localhost do. */
-const randomId = () =>
-  crypto.randomUUID?.() ??
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
+/** A UUID. Only https and localhost have randomUUID; a page served over http in a LAN does not. */
+function randomId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40; // version 4: random
+  bytes[8] = (bytes[8] & 0x3f) | 0x80; // the variant of RFC 9562
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
 
 // ── What became of a vote ───────────────────────────────────────────────────────────────────────
 
@@ -101,7 +142,7 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
-/** Says how `vote` stands, in `kind` one of sending, recorded, counted, waiting, refused. */
+/** Says how `vote` stands; `kind` is sending, waiting, recorded, counted or refused. */
 function say(kind, text, vote, ...details) {
   if (!message) return;
   for (const choice of choices) {
@@ -111,7 +152,7 @@ function say(kind, text, vote, ...details) {
   const words = element("p", fill(text, { option: label(vote.option) }));
   const small = element("p", "", { class: "detail" });
   details.forEach((detail, i) => small.append(i ? " " : "", detail));
-  // What is said already is not said again: retries would make a screen reader repeat it.
+  // A message that stands already stays: otherwise a screen reader would repeat it on every retry.
   if (outcome.dataset.kind === kind && message.textContent === words.textContent + small.textContent)
     return;
   outcome.dataset.kind = kind;
@@ -126,28 +167,31 @@ function receiptLink({ id }) {
 
 const waiting = () => {
   const { length } = queue.all();
-  return length > 1 ? [fill(texts.waiting, { n: number.format(length) })] : [];
+  const details = length > 1 ? [fill(texts.waiting, { n: number.format(length) })] : [];
+  return queue.stored ? details : [...details, texts.keep_open];
 };
 
 // ── Sending ─────────────────────────────────────────────────────────────────────────────────────
 
 let sending = false;
 let failures = 0;
+/** When the service will take votes again, by its own account. */
+let reopensAt = 0;
 let nextAttempt;
 let lastCast = -Infinity;
 
 function cast(option) {
   if (performance.now() - lastCast < SLIP) return;
   lastCast = performance.now();
-  const vote = { id: randomId(), option, total: seen?.total ?? null };
+  const vote = { id: randomId(), option };
   queue.add(vote);
-  followed = null; // what is said now is about this vote
+  followed = null; // the message is about this vote from now on
   say("sending", texts.sending, vote);
   failures = 0;
   drain();
 }
 
-/** Sends what waits, in order, until nothing does or the service cannot be reached. */
+/** Sends the waiting votes in order, until none is left or one has to wait. */
 async function drain() {
   if (sending) return;
   clearTimeout(nextAttempt);
@@ -166,66 +210,102 @@ async function drain() {
   }
 }
 
-/** Sends one vote. Returns after how long to send it again; nothing if it is settled. */
+/**
+ * The answers that settle a vote. A row applies if all of its conditions hold; only the service
+ * itself gives such an answer, never the login page of a Wi-Fi or a proxy that stands in for it.
+ * Whatever no row describes leaves the vote waiting, to be sent again under the same key: no answer,
+ * a redirect, a page, a 2xx other than ours, any 5xx, and the 4xx that ask for another attempt.
+ */
+const SETTLING = [
+  {
+    outcome: "recorded",
+    status: (status) => status === 201,
+    type: "application/json",
+    body: (body, vote) => body.vote_id === vote.id && body.option === vote.option,
+  },
+  {
+    outcome: "refused",
+    // 408 Request Timeout, 425 Too Early, 429 Too Many Requests.
+    status: (status) => status >= 400 && status < 500 && ![408, 425, 429].includes(status),
+    type: "application/problem+json",
+    body: (body, _, status) => body.status === status && typeof body.detail === "string",
+  },
+];
+
+/** The outcome that an answer proves, with its body; nothing if the vote has to wait. */
+async function settlement(answer, vote) {
+  const type = answer.headers.get("Content-Type")?.split(";")[0].trim().toLowerCase();
+  const row = SETTLING.find((row) => row.status(answer.status) && row.type === type);
+  const body = row && (await answer.json());
+  return body && row.body(body, vote, answer.status) ? { outcome: row.outcome, body } : null;
+}
+
+/** Sends one vote. Returns how long to wait before the next attempt; nothing if it is settled. */
 async function send(vote) {
   if (!navigator.onLine) {
     say("waiting", texts.offline, vote, ...waiting());
-    return LONGEST_WAIT; // or as soon as the browser says that it is back
+    return LONGEST_WAIT; // or until the browser says that it is online again
+  }
+  if (Date.now() < reopensAt) {
+    say("waiting", texts.retrying, vote, ...waiting());
+    return reopensAt - Date.now();
   }
   let answer;
+  let settled;
   try {
     answer = await ask(voteUrl, {
       method: "POST",
+      redirect: "manual", // the service never redirects a vote
       headers: { "Content-Type": "application/json", "Idempotency-Key": `"${vote.id}"` },
       body: JSON.stringify({ option: vote.option }),
     });
+    settled = await settlement(answer, vote);
   } catch {
-    // No answer: whether it was recorded, the same key will find out.
+    // No answer, or none that can be read. The same key will find out whether it was recorded.
   }
-  if (answer?.ok) {
-    queue.remove(vote);
-    say("recorded", texts.recorded, vote, receiptLink(vote));
-    follow(vote);
-    return;
-  }
-  if (!answer || answer.status >= 500 || answer.status === 429 || answer.status === 408) {
+  if (!settled) {
     say("waiting", navigator.onLine ? texts.retrying : texts.offline, vote, ...waiting());
-    const asked = Number(answer?.headers.get("Retry-After")) * SECOND || 0;
+    const asked = retryAfter(answer);
+    if (asked) reopensAt = Date.now() + asked;
     return Math.max(asked, backOff(++failures));
   }
-  queue.remove(vote);
-  const problem = await answer.json().catch(() => ({}));
-  const reason = problem.detail
-    ? element("span", String(problem.detail), { lang: "en" })
-    : texts.refused_why;
-  say("refused", texts.refused, vote, reason);
+  queue.settle(vote);
+  if (settled.outcome === "recorded") {
+    say("recorded", texts.recorded, vote, receiptLink(vote));
+    follow(vote);
+  } else {
+    say("refused", texts.refused, vote, element("span", settled.body.detail, { lang: "en" }));
+  }
 }
 
 // ── The receipt ─────────────────────────────────────────────────────────────────────────────────
 
-/** The vote that was recorded last, while it is not seen to be counted. */
+/** The vote that was recorded last, until it is known to be counted. */
 let followed = null;
-let receiptAttempts = 0;
+let receiptRequests = 0;
 let nextReceipt;
 
 function follow(vote) {
   followed = vote;
-  receiptAttempts = 0;
-  clearTimeout(nextReceipt);
-  // A receipt is there once the tally has moved; to ask before would mostly be in vain. But it may
-  // have moved unseen: before the first figures came, or behind a cache.
-  nextReceipt = setTimeout(askForReceipt, (vote.total === null ? 1 : 3) * SECOND);
-  refresh();
+  receiptRequests = 0;
+  askForReceipt();
 }
 
+/** The service holds the request until the vote is counted; one that cannot says 404 at once. */
 async function askForReceipt() {
   const vote = followed;
   if (!vote) return;
   clearTimeout(nextReceipt);
+  receiptRequests += 1;
+  let answer;
   let counted;
   try {
-    const answer = await ask(receiptsUrl + encodeURIComponent(vote.id));
-    if (answer.ok) counted = (await answer.json()).counted_at;
+    answer = await ask(receiptsUrl + encodeURIComponent(vote.id), {
+      headers: { Prefer: `wait=${RECEIPT_WAIT / SECOND}` },
+      signal: AbortSignal.timeout(RECEIPT_WAIT + PATIENCE),
+    });
+    const receipt = answer.ok ? await answer.json() : {};
+    if (receipt.vote_id === vote.id) counted = receipt.counted_at;
   } catch {}
   if (followed !== vote) return;
   if (counted) {
@@ -235,15 +315,18 @@ async function askForReceipt() {
     const when = element("span", before);
     when.append(time, after);
     say("counted", texts.counted, vote, when, receiptLink(vote));
+    scheduleRefresh(RESULTS_CACHED_FOR);
+  } else if (receiptRequests < RECEIPT_REQUESTS) {
+    nextReceipt = setTimeout(askForReceipt, Math.max(retryAfter(answer), backOff(receiptRequests)));
   } else {
-    nextReceipt = setTimeout(askForReceipt, backOff(++receiptAttempts));
+    followed = null; // the vote is recorded and says so; its receipt is a link
   }
 }
 
 // ── The results ─────────────────────────────────────────────────────────────────────────────────
 
 let etag = null;
-/** The tallies as they were last seen, and when. */
+/** The latest results, and when they came. */
 let seen = null;
 let seenAt = null;
 let refreshFailures = 0;
@@ -266,7 +349,7 @@ const last = find(".last time");
 const state = find(".state");
 const summary = find(".summary");
 
-/** Both shapes that the API gives results in: that of any poll, and the flat one of the default. */
+/** The API has two shapes for results: one for any poll, and a flat one for the default poll. */
 function tallies(results) {
   const options =
     results.options ??
@@ -275,6 +358,7 @@ function tallies(results) {
       count: results[option] ?? 0,
       percentage: results[`${option}_percentage`] ?? 0,
     }));
+  if (!Number.isFinite(results.total)) throw new TypeError("not results");
   return { options, total: results.total, updated: results.last_updated };
 }
 
@@ -298,32 +382,22 @@ async function refresh() {
   }
   refreshing = false;
   showState();
-  if (followed && followed.total !== null && seen?.total > followed.total) {
-    followed.total = Infinity; // asked for once; from here on its own timer does
-    askForReceipt();
-  }
   scheduleRefresh();
 }
 
-function scheduleRefresh() {
+function scheduleRefresh(wait = refreshFailures ? Math.max(REFRESH, backOff(refreshFailures)) : REFRESH) {
   clearTimeout(nextRefresh);
-  if (document.hidden) return;
-  const eager = followed && followed.total !== Infinity && !receiptAttempts; // for a few seconds
-  const wait = refreshFailures
-    ? Math.max(REFRESH, backOff(refreshFailures))
-    : eager
-      ? REFRESH_EAGERLY
-      : REFRESH;
-  nextRefresh = setTimeout(refresh, wait);
+  if (!document.hidden) nextRefresh = setTimeout(refresh, wait);
 }
 
 function show(results) {
-  for (const { option, count, percentage } of results.options) {
-    const row = rows.get(option);
+  for (const tally of results.options) {
+    const row = rows.get(tally.option);
     if (!row) continue;
-    setText(row.count, inVotes(count));
-    setText(row.share, percent.format(percentage / 100));
-    row.bar.setAttribute("width", `${percentage}%`);
+    setText(row.count, inVotes(tally.count));
+    setText(row.share, share(tally, results.total));
+    const width = Math.max(tally.percentage, tally.count > 0 ? SHORTEST_BAR : 0);
+    row.bar.setAttribute("width", `${width}%`);
   }
   setText(total, inVotes(results.total));
   const updated = new Date(results.updated);
@@ -338,7 +412,7 @@ function show(results) {
 let summarized = -Infinity;
 let nextSummary;
 
-/** For those who do not see the bars: now and then, for each change would be a flood of words. */
+/** For people who cannot see the bars. Announcing every change would flood them with words. */
 function summarize() {
   clearTimeout(nextSummary);
   const pause = summarized + 10 * SECOND - performance.now();
@@ -348,8 +422,7 @@ function summarize() {
   }
   summarized = performance.now();
   const parts = seen.options.map(
-    ({ option, percentage }) =>
-      `${rows.get(option)?.label ?? option} ${percent.format(percentage / 100)}`,
+    (tally) => `${rows.get(tally.option)?.label ?? tally.option} ${share(tally, seen.total)}`,
   );
   setText(summary, [...parts, inVotes(seen.total)].join(", "));
 }
@@ -370,14 +443,14 @@ function showState() {
   setText(state, text);
 }
 
-// ── Their history, as this page has seen it ─────────────────────────────────────────────────────
+// ── The history of the results, as seen by this page ─────────────────────────────────────────────────────
 
 const BUCKET = 5 * SECOND;
 const BUCKETS = 60;
 const perBucket = new Map();
 let remembered = null;
 
-/** Spreads the votes since the last look over the time since then. */
+/** Spreads the votes since the last refresh evenly over the time since then. */
 function remember(count) {
   const now = Date.now();
   if (remembered && count > remembered.count) {
@@ -393,7 +466,7 @@ function remember(count) {
 function drawHistory() {
   const newest = Math.floor(Date.now() / BUCKET);
   for (const bucket of perBucket.keys()) if (bucket < newest - BUCKETS) perBucket.delete(bucket);
-  // The newest is not over yet: drawn, it would always seem as if the votes had just stopped.
+  // The newest bucket is still filling. Drawing it would look as if voting had just stopped.
   const counts = Array.from({ length: BUCKETS }, (_, i) => perBucket.get(newest - BUCKETS + i) ?? 0);
   const most = Math.max(...counts, 1);
   const points = counts.map(
@@ -405,7 +478,7 @@ function drawHistory() {
   setText(find(".history strong"), number.format(Math.round(sum)));
 }
 
-// ── The form, the keys, and what the browser tells us ───────────────────────────────────────────
+// ── The form, the keys, and events of the browser ───────────────────────────────────────────
 
 find(".ballot")?.addEventListener("submit", (event) => {
   if (!event.submitter?.value) return;
@@ -419,7 +492,9 @@ if (keys) {
   keys.addEventListener("change", () => store.write("keys", keys.checked));
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input:not([type=checkbox]), textarea, select");
-    if (!keys.checked || event.repeat || typing) return;
+    // Where the switch is hidden, nobody could turn the keys off: there they do nothing.
+    const on = keys.checked && keys.getClientRects().length > 0;
+    if (!on || event.repeat || typing) return;
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const choice = /^[1-9]$/.test(event.key) && choices[event.key - 1];
     if (choice) {

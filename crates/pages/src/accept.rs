@@ -1,4 +1,4 @@
-//! What a client would rather have: the `Accept…` headers of RFC 9110, section 12.5.
+//! What a client prefers: the `Accept…` headers of RFC 9110, section 12.5.
 
 use crate::Language;
 
@@ -35,7 +35,7 @@ impl Weight {
     const NONE: Self = Self(0);
     const FULL: Self = Self(1000);
 
-    /// What is no weight accepts nothing.
+    /// A malformed weight accepts nothing.
     fn parse(text: &str) -> Self {
         let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
         if decimals.len() > 3 || !decimals.bytes().all(|b| b.is_ascii_digit()) {
@@ -62,7 +62,7 @@ fn weight(list: &str, names: &[&str]) -> Weight {
         .map_or(Weight::NONE, |(_, weight)| weight)
 }
 
-/// The best encoding that an `Accept-Encoding` allows. Of equal ones the smaller.
+/// The best encoding that an `Accept-Encoding` allows. If two are equally welcome, the smaller one.
 pub fn encoding(accept_encoding: &str) -> Encoding {
     let of = |name: &str| weight(accept_encoding, &[name, "*"]);
     let (brotli, gzip) = (of("br"), of("gzip"));
@@ -93,8 +93,8 @@ pub fn language(accept_language: &str) -> Language {
     best.0
 }
 
-/// Whether an `Accept` asks for a page rather than for JSON. `otherwise` decides for whom it is
-/// all the same: most API clients send `*/*` or nothing.
+/// Whether an `Accept` asks for a page rather than for JSON. `otherwise` decides for clients that
+/// accept both equally: most API clients send `*/*` or nothing.
 pub fn prefers_html(accept: &str, otherwise: bool) -> bool {
     if accept.trim().is_empty() {
         return otherwise;

@@ -1,5 +1,4 @@
-//! The files that the pages load. Their paths change with their content; the component `web` serves
-//! them.
+//! The files that the pages load. A path changes with its content. The component `web` serves them.
 
 /// A file, and where it is served.
 #[derive(Debug, Clone, Copy)]

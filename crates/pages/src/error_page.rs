@@ -1,4 +1,4 @@
-//! What people see of an error.
+//! The page that people see when something goes wrong.
 
 use maud::html;
 

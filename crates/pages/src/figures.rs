@@ -1,5 +1,7 @@
-//! Figures as each language writes them, just as `Intl` in a browser does: the script rewrites what
-//! the server wrote, and nothing may jump.
+//! Figures as each language writes them, exactly as `Intl` does in a browser: the script replaces the
+//! server's figures with its own, and nothing may jump.
+
+use ballot::Tally;
 
 use crate::Language;
 
@@ -25,9 +27,28 @@ pub(crate) fn count(language: Language, count: i64) -> String {
     text
 }
 
-/// A percentage, 0 to 100, with one decimal.
-pub(crate) fn percentage(language: Language, percentage: f64) -> String {
-    let number = format!("{percentage:.1}");
+/// The share of a tally in the `total`, as the API rounded it. A few votes among very many are not
+/// nothing, and all but a few are not all.
+pub(crate) fn share(language: Language, tally: &Tally, total: i64) -> String {
+    if tally.count > 0 && tally.percentage < 0.01 {
+        format!("<{}", percentage(language, 0.01))
+    } else if tally.count < total && tally.percentage > 99.99 {
+        format!(">{}", percentage(language, 99.99))
+    } else {
+        percentage(language, tally.percentage)
+    }
+}
+
+/// How long the bar of a tally is, in per cent: long enough to be seen if it has any votes.
+pub(crate) fn bar(tally: &Tally) -> f64 {
+    const SHORTEST: f64 = 0.5;
+    let shortest = if tally.count > 0 { SHORTEST } else { 0.0 };
+    tally.percentage.max(shortest)
+}
+
+/// A percentage, 0 to 100, with two decimals.
+fn percentage(language: Language, percentage: f64) -> String {
+    let number = format!("{percentage:.2}");
     match language {
         Language::English => format!("{number}%"),
         Language::German | Language::Spanish => format!("{}\u{a0}%", number.replace('.', ",")),
@@ -52,10 +73,30 @@ mod tests {
     }
 
     #[test]
-    fn percentages_have_one_decimal() {
+    fn percentages_have_two_decimals() {
         let [en, de, es] = Language::ALL;
-        assert_eq!(percentage(en, 33.33), "33.3%");
-        assert_eq!(percentage(de, 50.0), "50,0\u{a0}%");
-        assert_eq!(percentage(es, 0.0), "0,0\u{a0}%");
+        assert_eq!(percentage(en, 33.33), "33.33%");
+        assert_eq!(percentage(de, 50.0), "50,00\u{a0}%");
+        assert_eq!(percentage(es, 0.0), "0,00\u{a0}%");
+    }
+
+    #[test]
+    fn one_vote_is_never_nothing_and_never_all() {
+        let share_of = |count, percentage, total| {
+            let tally = Tally {
+                option: "cats".into(),
+                count,
+                percentage,
+            };
+            (share(Language::English, &tally, total), bar(&tally))
+        };
+        assert_eq!(share_of(1, 0.01, 10_000), ("0.01%".into(), 0.5));
+        assert_eq!(share_of(1, 0.0, 1_000_000), ("<0.01%".into(), 0.5));
+        assert_eq!(
+            share_of(999_999, 100.0, 1_000_000),
+            (">99.99%".into(), 100.0)
+        );
+        assert_eq!(share_of(5, 100.0, 5), ("100.00%".into(), 100.0));
+        assert_eq!(share_of(0, 0.0, 5), ("0.00%".into(), 0.0));
     }
 }

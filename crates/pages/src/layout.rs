@@ -60,10 +60,10 @@ pub(crate) fn question(poll: &Poll) -> Markup {
     html! { h1 #question .long[long] { (poll.question) } }
 }
 
-/// `main` of a page that the script makes live: what it has to know is in the attributes.
+/// The `main` of a live page. Its attributes hold everything the script needs to know.
 pub(crate) fn live_main(language: Language, poll: &Poll, content: Markup) -> Markup {
     let paths = Paths::of(&poll.id);
-    // Cannot fail: the texts are plain.
+    // Cannot fail: the texts are plain strings.
     let texts = serde_json::to_string(&language.texts().script).unwrap_or_default();
     html! {
         main

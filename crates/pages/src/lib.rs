@@ -1,11 +1,11 @@
-//! The HTML pages: what they say, in three languages, and how they look. Pure functions from what is
-//! known to HTML: no I/O and no Spin, so all of it is tested natively.
+//! The HTML pages: what they say, in three languages, and how they look. Pure functions that turn data
+//! into HTML, without I/O or Spin, so all of it is tested natively.
 //!
 //! In reading order: [`accept`], which of several versions a client prefers; [`Language`] and its
 //! [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
 //! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`error_page`].
 //!
-//! A page holds no inline script or style, which [`SECURITY_POLICY`] forbids. It works without a
+//! A page holds no inline script or style: [`SECURITY_POLICY`] forbids both. It works without a
 //! script; `assets/page.js` makes it live.
 
 #![warn(missing_docs)]
@@ -33,8 +33,8 @@ pub use vote_page::vote_page;
 /// The content type of every page.
 pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
-/// What a browser may do on our pages: load what is ours, send forms to us, nothing else. Trusted
-/// Types cost nothing, for the script never makes markup of text.
+/// What a browser may do on our pages: load our files, send forms to us, and nothing else. Trusted
+/// Types cost nothing, because the script never turns text into markup.
 pub const SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'; frame-src 'none'; object-src 'none'; worker-src 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";

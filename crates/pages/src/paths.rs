@@ -1,4 +1,4 @@
-//! Where the pages are, and what the API behind them is called.
+//! The paths of the pages, and of the API behind them.
 
 use ballot::PollId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -20,13 +20,13 @@ pub struct Paths {
     pub page: String,
     /// The page with the results.
     pub results: String,
-    /// Takes the form of the page.
+    /// Where the page's form is sent.
     pub form: String,
     /// Takes the vote as JSON.
     pub api_vote: String,
     /// Gives the results as JSON.
     pub api_results: String,
-    /// What a vote's id follows.
+    /// A vote's id follows it.
     pub api_receipts: String,
 }
 
@@ -70,8 +70,8 @@ impl Paths {
             .map(|(_, id)| id)
     }
 
-    /// Whether a path is that of a page, there or not, rather than of the API: then it is people who
-    /// ask for it.
+    /// Whether a path belongs to a page rather than to the API, even if there is no such page: people
+    /// ask for pages, programs for the API.
     pub fn is_page(path: &str) -> bool {
         let default = Self::of(&PollId::default());
         [default.page, default.results, default.form].contains(&path.to_owned())

@@ -25,7 +25,7 @@ pub struct Choice {
 }
 
 impl Poll {
-    /// The poll that is there from the start: the only one whose words we know, so it is translated.
+    /// The built-in poll. It is the only one whose words we know in advance, so it is translated.
     pub fn default_in(language: Language) -> Self {
         let texts = language.texts();
         Self {
@@ -42,7 +42,7 @@ impl Poll {
         }
     }
 
-    /// What people read for an option; of one that is not there, its name.
+    /// What people read for an option, or its name if the poll does not have it.
     pub(crate) fn label<'a>(&'a self, option: &'a str) -> &'a str {
         self.choices
             .iter()

@@ -15,7 +15,7 @@ pub struct ResultsPage<'a> {
     pub poll: &'a Poll,
     /// How it stands.
     pub results: &'a Results,
-    /// The vote whose form led here.
+    /// The vote that the address names: the form leads here with its id.
     pub vote: Option<MyVote<'a>>,
 }
 
@@ -24,14 +24,11 @@ pub struct ResultsPage<'a> {
 pub enum MyVote<'a> {
     /// It is in the tally.
     Counted(&'a Receipt),
-    /// Not yet, or it was never cast.
-    NotCounted {
-        /// The path at which the receipt will be.
-        receipt: String,
-    },
+    /// Not yet, or it was never cast: PostgreSQL cannot tell one from the other.
+    NotCounted,
 }
 
-/// How a poll stands, and what became of a vote that came by the form.
+/// The results of a poll, and what became of a vote cast with the form.
 pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
     let texts = language.texts();
     let paths = Paths::of(&shown.poll.id);
@@ -50,11 +47,11 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
                     }
                 }
             }
-            Some(MyVote::NotCounted { receipt }) => {
-                div.outcome data-kind="recorded" {
+            Some(MyVote::NotCounted) => {
+                div.outcome data-kind="waiting" {
                     div.message role="status" {
-                        p { (texts.mine_recorded) }
-                        p.detail { a href=(receipt) { (texts.receipt) } }
+                        p { (texts.mine_not_counted) }
+                        p.detail { (texts.mine_not_counted_advice) }
                     }
                 }
             }
@@ -103,14 +100,22 @@ mod tests {
             "1,234 votes",
             ">1 vote<",
             "1,235 votes",
-            "99.9%",
+            "99.92%",
             "width=\"99.92%\"",
             "2025-11-16T20:14:48.273326Z",
             "20:14:48 UTC",
         ] {
             assert!(html.contains(shown), "{shown}: {html}");
         }
-        assert!(page(Language::German, None).contains("99,9\u{a0}%"));
+        assert!(page(Language::German, None).contains("99,92\u{a0}%"));
+    }
+
+    #[test]
+    fn an_id_without_a_counted_vote_is_not_said_to_be_recorded() {
+        let html = page(Language::English, Some(MyVote::NotCounted));
+        assert!(html.contains("No vote with this id has been counted yet."));
+        assert!(html.contains("data-kind=\"waiting\""), "{html}");
+        assert!(!html.contains("data-kind=\"recorded\""), "{html}");
     }
 
     #[test]
@@ -122,7 +127,7 @@ mod tests {
             counted_at: "2025-11-16T20:14:48.273326Z".into(),
         };
         let html = page(Language::Spanish, Some(MyVote::Counted(&receipt)));
-        assert!(html.contains("Tu voto está contado: Perros."));
+        assert!(html.contains("Tu voto se ha contado: Perros."));
         assert!(html.contains("href=\"/api/votes/%3Cb%3E%2F1\""));
         assert!(html.contains("<code>&lt;b&gt;/1</code>"));
     }

@@ -1,10 +1,10 @@
-//! How a poll stands, as a picture: the same markup with figures and without, so that nothing moves
-//! when the script fills it in.
+//! The results of a poll, as bars. The markup is the same with figures and without, so that nothing
+//! moves when the script fills them in.
 
 use ballot::Results;
 use maud::{Markup, html};
 
-use crate::figures::{count, percentage};
+use crate::figures::{bar, count, share};
 use crate::texts::fill;
 use crate::{Language, Poll};
 
@@ -32,11 +32,11 @@ fn section(language: Language, poll: &Poll, results: Option<&Results>) -> Markup
                         span.label { (choice.label) }
                         span.count { @if let Some(tally) = tally { (votes(language, tally.count)) } @else { "–" } }
                         strong.share {
-                            @if let Some(tally) = tally { (percentage(language, tally.percentage)) } @else { "–" }
+                            @if let Some(tally) = tally { (share(language, tally, results.map_or(0, Results::total))) } @else { "–" }
                         }
-                        // An attribute of SVG, for the policy forbids inline style.
+                        // SVG has an attribute for the width; the policy forbids an inline style.
                         svg.bar aria-hidden="true" focusable="false" {
-                            rect height="100%" width=(format!("{:.2}%", tally.map_or(0.0, |tally| tally.percentage))) {}
+                            rect height="100%" width=(format!("{:.2}%", tally.map_or(0.0, bar))) {}
                         }
                     }
                 }

@@ -6,8 +6,8 @@ use crate::layout::{live_main, page, question};
 use crate::texts::fill;
 use crate::{Language, Paths, Poll, results_section};
 
-/// The page of a poll: its question, its options, and how it stands. It holds no figures: the script
-/// asks for them, and without one `/results` has them. So it is the same for everybody.
+/// The page of a poll: its question, its options, and its results. It holds no figures: the script
+/// fetches them, and without a script `/results` shows them. So it is the same for everybody.
 pub fn vote_page(language: Language, poll: &Poll) -> String {
     let paths = Paths::of(&poll.id);
     let content = html! {
@@ -34,8 +34,8 @@ fn ballot(language: Language, poll: &Poll, paths: &Paths) -> Markup {
             }
             div.outcome {
                 div.message role="status" { p { (texts.ready) } }
-                // A key pressed by accident is a vote: whoever speaks to the machine or has no steady
-                // hand can turn that off (WCAG 2.1.4).
+                // A key pressed by accident casts a vote, so people who use speech input or have unsteady
+                // hands can switch the keys off (WCAG 2.1.4).
                 label.keys.needs-script {
                     input type="checkbox" checked;
                     (fill(texts.keys_hint, "n", &keys.to_string()))

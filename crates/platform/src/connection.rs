@@ -29,8 +29,9 @@ pub enum Cause {
     /// It cannot be reached, or the connection broke.
     #[error("{0}")]
     Broken(String),
-    /// PostgreSQL answered that it cannot store something that it was given: a row is at fault, not the server.
-    #[error("{0}")]
+    /// PostgreSQL cannot store something that it was given: a row is at fault, not the server. Holds the
+    /// SQLSTATE alone, for the message may repeat the value.
+    #[error("SQLSTATE {0}")]
     Unstorable(String),
     /// It answered that it will not, or what cannot be understood.
     #[error("{0}")]

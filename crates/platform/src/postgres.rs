@@ -101,7 +101,7 @@ fn cause(error: Error) -> Cause {
                     .iter()
                     .any(|class| code.starts_with(class)) =>
                 {
-                    Cause::Unstorable(text)
+                    Cause::Unstorable(error.code)
                 }
                 _ => Cause::Refused(text),
             }
