@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use spinvote_tests::{Answer, World};
 
@@ -84,4 +86,38 @@ async fn results_that_have_not_changed_are_304() {
     let changed = ask(&etag).await;
     assert_eq!(changed.status, 200);
     assert_ne!(changed.header("etag"), etag);
+}
+
+#[tokio::test]
+async fn a_client_may_wait_for_its_receipt() {
+    let world = World::start_with(|stack| stack.without_component("tally")).await;
+    let vote = world.vote_with_key("cats", "awaited").await;
+    let ask = async |prefer: &str| {
+        let request = world.request(Method::GET, vote.header("location"));
+        Answer::of(request.header("Prefer", prefer)).await
+    };
+    let started = Instant::now();
+    for ignored in ["wait=soon", "wait", "respond-async", "wait=-1", ""] {
+        let answer = ask(ignored).await;
+        answer.problem(404);
+        assert_eq!(answer.header("preference-applied"), "", "{ignored}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(1), "{started:?}");
+
+    let started = Instant::now();
+    let answer = ask("wait=1").await;
+    answer.problem(404);
+    assert_eq!(answer.header("preference-applied"), "wait=1");
+    assert!((1000..3000).contains(&started.elapsed().as_millis()));
+
+    // Counted meanwhile: the answer comes at once, and no more than ten seconds are ever granted.
+    let started = Instant::now();
+    let (answer, _) = tokio::join!(ask("respond-async, Wait = 3600; x=1"), async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        world.sweep().await;
+    });
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json()["status"], "counted");
+    assert_eq!(answer.header("preference-applied"), "wait=10");
+    assert!((700..4000).contains(&started.elapsed().as_millis()));
 }

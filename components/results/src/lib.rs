@@ -2,10 +2,12 @@
 
 mod page;
 
+use std::time::{Duration, Instant};
+
 use ballot::{OptionName, PollId, Receipt, Results, Tally, VoteId};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
-use platform::http::{self as web, Problem, Request};
+use platform::http::{self as web, Problem, Request, prefer};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
 use platform::{Failure, PerInstance};
 use spin_sdk::http::IntoResponse;
@@ -13,6 +15,10 @@ use spin_sdk::http_service;
 
 /// As old as a page that asks every two seconds would show it anyway.
 const TWO_SECONDS: HeaderValue = HeaderValue::from_static("public, max-age=2");
+
+/// Between two looks for a receipt. A vote is mostly counted within a few milliseconds.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
@@ -29,7 +35,7 @@ async fn handle(request: Request) -> impl IntoResponse {
                 "/api/results" => results(postgres, request.headers()).await,
                 page::PATH => page::results(postgres, &request).await,
                 path => match path.strip_prefix("/api/votes/") {
-                    Some(vote_id) => receipt(postgres, vote_id).await,
+                    Some(vote_id) => receipt(postgres, vote_id, request.headers()).await,
                     None => Err(Problem::NothingHere),
                 },
             }
@@ -82,16 +88,33 @@ async fn read_results(postgres: &Postgres, poll: &PollId) -> Result<Option<Resul
 }
 
 /// `GET /api/votes/{vote_id}`
-async fn receipt(postgres: &Postgres, segment: &str) -> web::Result {
-    let receipt = find_receipt(postgres, PollId::default(), segment).await?;
-    let receipt = receipt.ok_or_else(|| {
-        Problem::NotFound(
-            "No vote with this id is counted: either it is not counted yet, and you can ask again in a \
-             moment, or it was never cast."
-                .into(),
-        )
-    })?;
-    web::json(StatusCode::OK, &receipt)
+async fn receipt(postgres: &Postgres, segment: &str, headers: &HeaderMap) -> web::Result {
+    let wait = prefer::wait(headers);
+    let receipt = wait_for_receipt(postgres, segment, wait.unwrap_or_default()).await?;
+    let receipt = receipt.ok_or(Problem::NotCounted { waited: wait })?;
+    let mut response = web::json(StatusCode::OK, &receipt)?;
+    response.headers_mut().extend(wait.map(prefer::applied));
+    Ok(response)
+}
+
+/// Looks for the receipt until it is there, at growing intervals, or until the time is up. In between no
+/// connection is held.
+async fn wait_for_receipt(
+    postgres: &Postgres,
+    segment: &str,
+    time: Duration,
+) -> web::Result<Option<Receipt>> {
+    let until = Instant::now() + time;
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let receipt = find_receipt(postgres, PollId::default(), segment).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        if receipt.is_some() || left.is_zero() {
+            return Ok(receipt);
+        }
+        platform::sleep(pause.min(left)).await;
+        pause = (2 * pause).min(LONGEST_PAUSE);
+    }
 }
 
 /// The receipt of the vote that a segment of a path, or a parameter, names.

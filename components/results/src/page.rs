@@ -2,21 +2,19 @@
 
 use std::time::Duration;
 
-use ballot::{PollId, Receipt};
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use pages::{MyVote, Paths, Poll, ResultsPage, results_page};
 use platform::http::{self as web, Request};
 use platform::postgres::Postgres;
 
-use crate::{TWO_SECONDS, find_receipt, find_results};
+use crate::{TWO_SECONDS, find_results, wait_for_receipt};
 
 pub const PATH: &str = "/results";
 
-/// How often, and how far apart, a vote is looked up. It is usually counted before the browser has
-/// followed the redirect; when it takes a few milliseconds longer, nobody should have to reload.
-const LOOKS: u32 = 6;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// For how long a vote is looked for. It is usually counted before the browser has followed the redirect;
+/// when it takes a few milliseconds longer, nobody should have to reload.
+const FOLLOWED_FOR: Duration = Duration::from_millis(500);
 
 /// The results. After a vote with the form also what became of it: that page is for its voter alone,
 /// so no cache may keep it.
@@ -26,7 +24,7 @@ pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
     // The vote before the tallies, so that these include a vote that the page calls counted.
     let vote = request.uri().query().and_then(Paths::vote_in);
     let receipt = match vote {
-        Some(id) => wait_for_receipt(postgres, id).await?,
+        Some(id) => wait_for_receipt(postgres, id, FOLLOWED_FOR).await?,
         None => None,
     };
     let results = find_results(postgres, &poll.id).await?;
@@ -41,14 +39,4 @@ pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
         response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
     }
     web::revalidate(response, request.headers())
-}
-
-async fn wait_for_receipt(postgres: &Postgres, id: &str) -> web::Result<Option<Receipt>> {
-    for _ in 1..LOOKS {
-        if let Some(receipt) = find_receipt(postgres, PollId::default(), id).await? {
-            return Ok(Some(receipt));
-        }
-        platform::sleep(BETWEEN_LOOKS).await;
-    }
-    find_receipt(postgres, PollId::default(), id).await
 }

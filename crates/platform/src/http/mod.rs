@@ -19,6 +19,7 @@ use crate::{PerInstance, log};
 mod body;
 mod origins;
 mod path;
+pub mod prefer;
 mod problem;
 mod security;
 

@@ -10,7 +10,7 @@ use pages::{ErrorPage, Language, Paths, RetryForm, accept};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Request, Response, language, list, page, respond, vary};
+use super::{Request, Response, language, list, page, prefer, respond, vary};
 use crate::settings::InvalidSetting;
 use crate::{Failure, log};
 
@@ -37,6 +37,11 @@ pub enum Problem {
     NothingHere,
     /// 404, with what is not there.
     NotFound(String),
+    /// A vote is not in the tally: 404. If the client was willing to wait, for how long we did.
+    NotCounted {
+        /// See [`prefer::wait`].
+        waited: Option<Duration>,
+    },
     /// 405, with the methods that are; HEAD, where GET is, and OPTIONS are added.
     MethodNotAllowed(&'static [Method]),
     /// The body is longer than `limit` bytes: 413.
@@ -141,6 +146,15 @@ impl Problem {
                 "There is nothing here. The API is described in /openapi.json.".to_owned(),
             ),
             Self::NotFound(detail) => (StatusCode::NOT_FOUND, detail),
+            Self::NotCounted { waited } => {
+                header = waited.map(prefer::applied);
+                (
+                    StatusCode::NOT_FOUND,
+                    "No vote with this id is counted: either it is not counted yet, and you can ask again in a \
+                     moment, or it was never cast."
+                        .to_owned(),
+                )
+            }
             Self::MethodNotAllowed(methods) => {
                 let allow = allow_header(methods);
                 let detail = format!("Use one of: {allow}.");
