@@ -11,14 +11,14 @@ use pages::Paths;
 use platform::PerInstance;
 use platform::http::{self as web, BodyLimits, Problem, Request};
 use platform::settings::InvalidSetting;
-use platform::stream::Stream;
+use platform::stream::Producer;
 use serde::Serialize;
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
 use uuid::Uuid;
 
 struct BallotBox {
-    stream: Stream,
+    stream: Producer,
     body: BodyLimits,
 }
 
@@ -26,7 +26,7 @@ static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
 
 async fn open() -> Result<BallotBox, InvalidSetting> {
     Ok(BallotBox {
-        stream: Stream::from_settings().await?,
+        stream: Producer::from_settings().await?,
         body: BodyLimits::from_settings().await?,
     })
 }

@@ -1,6 +1,6 @@
 //! A vote as it travels in the stream.
 
-use crate::{Instant, OptionName, PollId, Rejection, StreamId, VoteId, Voter};
+use crate::{OptionName, PollId, Rejection, StreamId, Timestamp, VoteId, Voter};
 
 /// A stream entry as Redis holds it. Anything may append to the stream, so nothing is known of it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct RawFields {
     pub vote_id: Option<RawField>,
     /// A [`Voter`].
     pub voter: Option<RawField>,
-    /// What [`Instant::parse`] reads.
+    /// What [`Timestamp::parse`] reads.
     pub timestamp: Option<RawField>,
 }
 
@@ -49,7 +49,7 @@ pub struct Entry {
     /// As the producer says; over HTTP nobody does.
     pub voter: Option<Voter>,
     /// By the producer's clock, else by that of Redis.
-    pub cast_at: Instant,
+    pub cast_at: Timestamp,
 }
 
 impl Entry {
@@ -79,10 +79,10 @@ impl Entry {
             .transpose()
             .map_err(|_| Rejection::Malformed { field: "voter" })?;
         let cast_at = text("timestamp", &raw.timestamp)?
-            .and_then(Instant::parse)
+            .and_then(Timestamp::parse)
             .or_else(|| stream_id.appended_at())
             // An id that some producer made up may lie after the year 9999.
-            .unwrap_or(Instant::EPOCH);
+            .unwrap_or(Timestamp::EPOCH);
         Ok(Self {
             stream_id,
             poll,
@@ -173,7 +173,7 @@ mod tests {
         .unwrap();
         assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
         let id = StreamId::parse("18446744073709551615-0").unwrap();
-        assert_eq!(parse(id, cats()).unwrap().cast_at, Instant::EPOCH);
+        assert_eq!(parse(id, cats()).unwrap().cast_at, Timestamp::EPOCH);
     }
 
     #[test]

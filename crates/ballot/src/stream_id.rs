@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Instant;
+use crate::Timestamp;
 
 /// A Redis stream id, `<milliseconds>-<sequence>`: for example `1763562521088-0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,9 +18,9 @@ impl StreamId {
     }
 
     /// When Redis appended the entry. `None` if the producer chose an id that is no time.
-    pub fn appended_at(&self) -> Option<Instant> {
+    pub fn appended_at(&self) -> Option<Timestamp> {
         let (millis, _) = self.0.split_once('-')?;
-        Instant::from_millis(millis.parse().ok()?)
+        Timestamp::from_millis(millis.parse().ok()?)
     }
 
     /// `<milliseconds>-<sequence>`, as Redis writes it.
@@ -49,7 +49,7 @@ mod tests {
     fn begins_with_the_time_of_appending() {
         let id = StreamId::parse("1763562521088-7").unwrap();
         assert_eq!(
-            id.appended_at().map(Instant::as_micros),
+            id.appended_at().map(Timestamp::as_micros),
             Some(1_763_562_521_088_000)
         );
         assert_eq!(

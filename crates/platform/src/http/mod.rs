@@ -89,12 +89,12 @@ async fn answer(
 ) -> Response {
     let method = request.method().clone();
     let origin = request.headers().get(ORIGIN).cloned();
-    let standing = conventions
+    let relation = conventions
         .origins
-        .standing(origin.as_ref(), authority(&request));
+        .relation(origin.as_ref(), authority(&request));
 
     let mut response = match &origin {
-        Some(_) if method == Method::OPTIONS && !standing.is_welcome() => {
+        Some(_) if method == Method::OPTIONS && !relation.is_welcome() => {
             Err(Problem::UnknownOrigin)
         }
         Some(origin) if method == Method::OPTIONS => match handle(request).await {
@@ -102,7 +102,7 @@ async fn answer(
             // Granted all the same, so that the script that asks can read what is wrong.
             _ => origins::preflight(origin, &[]),
         },
-        Some(_) if !method.is_safe() && !standing.is_welcome() => Err(Problem::ForeignOrigin),
+        Some(_) if !method.is_safe() && !relation.is_welcome() => Err(Problem::ForeignOrigin),
         _ => match handle(request).await {
             // Asked by no browser: what can be done here, then.
             Err(Problem::MethodNotAllowed(methods)) if method == Method::OPTIONS => {
@@ -115,7 +115,7 @@ async fn answer(
 
     let headers = response.headers_mut();
     security::add_headers(headers, conventions.production);
-    standing.add_headers(origin, headers);
+    relation.add_headers(origin, headers);
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

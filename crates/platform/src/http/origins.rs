@@ -38,7 +38,7 @@ struct Origin {
 
 /// How the origin of a request stands to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Relation {
     /// It is our own page, or no page at all.
     Own,
     Allowed,
@@ -62,14 +62,14 @@ impl Origins {
     }
 
     /// Our own origin is the one at whose authority the client asked.
-    pub(super) fn standing(&self, origin: Option<&HeaderValue>, asked: &str) -> Standing {
+    pub(super) fn relation(&self, origin: Option<&HeaderValue>, asked: &str) -> Relation {
         let Some(origin) = origin else {
-            return Standing::Own;
+            return Relation::Own;
         };
         match origin.to_str().ok().and_then(Origin::parse) {
-            Some(origin) if self.0.contains(&origin) => Standing::Allowed,
-            Some(origin) if origin.is_at(asked) => Standing::Own,
-            _ => Standing::Foreign,
+            Some(origin) if self.0.contains(&origin) => Relation::Allowed,
+            Some(origin) if origin.is_at(asked) => Relation::Own,
+            _ => Relation::Foreign,
         }
     }
 }
@@ -119,7 +119,7 @@ fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
-impl Standing {
+impl Relation {
     pub(super) fn is_welcome(self) -> bool {
         self != Self::Foreign
     }
@@ -151,11 +151,11 @@ pub(super) fn preflight(origin: &HeaderValue, methods: &[Method]) -> Result {
 mod tests {
     use super::*;
 
-    fn standing(allowed: &str, origin: &str, asked: &str) -> Standing {
+    fn relation(allowed: &str, origin: &str, asked: &str) -> Relation {
         let origin = HeaderValue::from_str(origin).unwrap();
         Origins::parse(allowed)
             .unwrap()
-            .standing(Some(&origin), asked)
+            .relation(Some(&origin), asked)
     }
 
     #[test]
@@ -201,8 +201,8 @@ mod tests {
             "http://localhost",
         ] {
             assert_eq!(
-                standing(allowed, origin, "x"),
-                Standing::Allowed,
+                relation(allowed, origin, "x"),
+                Relation::Allowed,
                 "{origin}"
             );
         }
@@ -215,8 +215,8 @@ mod tests {
             "*",
         ] {
             assert_eq!(
-                standing(allowed, origin, "x"),
-                Standing::Foreign,
+                relation(allowed, origin, "x"),
+                Relation::Foreign,
                 "{origin}"
             );
         }
@@ -233,8 +233,8 @@ mod tests {
             ("http://[::1]:3000", "[::1]:3000"),
         ] {
             assert_eq!(
-                standing("", origin, asked),
-                Standing::Own,
+                relation("", origin, asked),
+                Relation::Own,
                 "{origin} {asked}"
             );
         }
@@ -249,8 +249,8 @@ mod tests {
             ("null", "null"),
         ] {
             assert_eq!(
-                standing("", origin, asked),
-                Standing::Foreign,
+                relation("", origin, asked),
+                Relation::Foreign,
                 "{origin} {asked}"
             );
         }

@@ -2,7 +2,7 @@
 //! dead-letter stream `<stream>:rejected`, the remembered keys `<stream>:idempotency:…`, and what tidying
 //! keeps, `<stream>:tidied` and `<stream>:trimmed-early`.
 //!
-//! [`Stream`] is how a vote gets in, [`Consumer`] how votes get out. What must happen in one piece is
+//! [`Producer`] is how a vote gets in, [`Consumer`] how votes get out. What must happen in one piece is
 //! a Lua script beside this file.
 //!
 //! While a script runs nobody else is served, and anybody may have appended anything. So each has a bound
@@ -42,7 +42,7 @@ pub use consumer::{Consumer, Deliveries, Delivery, Standing};
 const DOORBELL_HOLDS: Duration = Duration::from_secs(1);
 
 /// Where votes are appended, by the variables `stream` and `redis_url`.
-pub struct Stream {
+pub struct Producer {
     redis: Redis,
     name: String,
     doorbell: String,
@@ -58,7 +58,7 @@ pub struct Appended {
     pub option: String,
 }
 
-impl Stream {
+impl Producer {
     /// Reads the variables `stream` and `idempotency_ttl`, and those of [`Redis::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let name = settings::text("stream").await?;

@@ -4,9 +4,9 @@ use chrono::{DateTime, NaiveDateTime};
 
 /// Microseconds since the Unix epoch, from 1970 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instant(i64);
+pub struct Timestamp(i64);
 
-impl Instant {
+impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
 
@@ -37,7 +37,7 @@ impl Instant {
 }
 
 /// By digits rather than as a float, so that every microsecond survives.
-fn unix_seconds(text: &str) -> Option<Instant> {
+fn unix_seconds(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
@@ -45,14 +45,14 @@ fn unix_seconds(text: &str) -> Option<Instant> {
     }
     let micros: String = fraction.chars().chain("000000".chars()).take(6).collect();
     let seconds: i64 = whole.parse().ok()?;
-    Instant::from_micros(
+    Timestamp::from_micros(
         seconds
             .checked_mul(1_000_000)?
             .checked_add(micros.parse().ok()?)?,
     )
 }
 
-fn iso_8601(text: &str) -> Option<Instant> {
+fn iso_8601(text: &str) -> Option<Timestamp> {
     let time = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z")
         .map(|time| time.to_utc())
         .or_else(|_| {
@@ -61,7 +61,7 @@ fn iso_8601(text: &str) -> Option<Instant> {
                 .map(|time| time.and_utc())
         })
         .ok()?;
-    Instant::from_micros(time.timestamp_micros())
+    Timestamp::from_micros(time.timestamp_micros())
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn micros(text: &str) -> Option<i64> {
-        Instant::parse(text).map(Instant::as_micros)
+        Timestamp::parse(text).map(Timestamp::as_micros)
     }
 
     #[test]
@@ -119,11 +119,11 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in any::<String>()) {
-            let _ = Instant::parse(&text);
+            let _ = Timestamp::parse(&text);
         }
 
         #[test]
-        fn every_microsecond_round_trips(expected in 0..Instant::YEAR_10000) {
+        fn every_microsecond_round_trips(expected in 0..Timestamp::YEAR_10000) {
             let seconds = format!("{}.{:06}", expected / 1_000_000, expected % 1_000_000);
             prop_assert_eq!(micros(&seconds), Some(expected));
             let iso = DateTime::from_timestamp_micros(expected).unwrap().to_rfc3339();
