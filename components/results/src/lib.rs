@@ -1,14 +1,15 @@
 //! Serves what is counted: the tallies, and the receipt of a vote. Never touches Redis.
 
 mod page;
+mod queries;
 
 use std::time::{Duration, Instant};
 
-use ballot::{OptionName, PollId, Receipt, Results, Tally, VoteId};
+use ballot::{PollId, Receipt, Results, VoteId};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use platform::http::{self as web, Problem, Request, prefer};
-use platform::postgres::{ParameterValue, Postgres, column, unexpected};
+use platform::postgres::Postgres;
 use platform::{Failure, PerInstance};
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
@@ -53,38 +54,10 @@ async fn results(postgres: &Postgres, headers: &HeaderMap) -> web::Result {
 }
 
 async fn find_results(postgres: &Postgres, poll: &PollId) -> web::Result<Results> {
-    read_results(postgres, poll)
+    queries::results(postgres, poll)
         .await
         .map_err(unavailable)?
         .ok_or_else(|| Problem::NotFound("There is no such poll.".into()))
-}
-
-async fn read_results(postgres: &Postgres, poll: &PollId) -> Result<Option<Results>, Failure> {
-    // Spin knows neither timestamptz nor, without another library, numeric.
-    const STATEMENT: &str = r#"
-        select option, count, percentage::float8 as percentage,
-               to_char(max(updated_at) over () at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_updated
-        from get_vote_results($1)
-    "#;
-    let rows = postgres.query(STATEMENT, &[text(poll.as_str())]).await?;
-    let Some(first) = rows.first() else {
-        return Ok(None);
-    };
-    let last_updated = column(first, "last_updated")?;
-    let tallies = rows
-        .iter()
-        .map(|row| {
-            Ok(Tally {
-                option: column(row, "option")?,
-                count: column(row, "count")?,
-                percentage: column(row, "percentage")?,
-            })
-        })
-        .collect::<Result<_, Failure>>()?;
-    Ok(Some(Results {
-        tallies,
-        last_updated,
-    }))
 }
 
 /// `GET /api/votes/{vote_id}`
@@ -125,41 +98,11 @@ async fn find_receipt(
 ) -> web::Result<Option<Receipt>> {
     // What cannot be an id is the id of no vote.
     match web::decode(segment).and_then(|id| VoteId::parse(&id).ok()) {
-        Some(vote_id) => read_receipt(postgres, poll, vote_id)
+        Some(vote_id) => queries::receipt(postgres, poll, vote_id)
             .await
             .map_err(unavailable),
         None => Ok(None),
     }
-}
-
-async fn read_receipt(
-    postgres: &Postgres,
-    poll: PollId,
-    vote_id: VoteId,
-) -> Result<Option<Receipt>, Failure> {
-    const STATEMENT: &str = r#"
-        select option, to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as counted_at
-        from vote_events
-        where poll = $1 and vote_id = $2
-    "#;
-    let rows = postgres
-        .query(STATEMENT, &[text(poll.as_str()), text(vote_id.as_str())])
-        .await?;
-    let Some(row) = rows.first() else {
-        return Ok(None);
-    };
-    let option: String = column(row, "option")?;
-    let option = OptionName::parse(&option).map_err(|_| unexpected("option"))?;
-    Ok(Some(Receipt {
-        vote_id,
-        poll,
-        option,
-        counted_at: column(row, "counted_at")?,
-    }))
-}
-
-fn text(value: &str) -> ParameterValue {
-    ParameterValue::Str(value.to_owned())
 }
 
 fn unavailable(failure: Failure) -> Problem {

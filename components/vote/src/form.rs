@@ -5,7 +5,7 @@ use http::Method;
 use pages::Paths;
 use platform::http::{self as web, Problem, Request};
 
-use crate::{BALLOT_BOX, issue_id, offered, open, refuse};
+use crate::ballot_box::{BallotBox, Cast, issue_id};
 
 pub const PATH: &str = "/vote";
 
@@ -19,21 +19,15 @@ pub async fn cast(request: Request) -> web::Result {
         return web::see_other(&paths.page);
     }
     web::allow(&request, &[Method::GET, Method::POST])?;
-    let ballot_box = BALLOT_BOX.get(open).await?;
-    let body = web::body(request, &ballot_box.body).await?;
-    let VoteForm { option, vote_id } = VoteForm::parse(&body).map_err(refuse)?;
-    let option = offered(option)?;
+    let ballot_box = BallotBox::open().await?;
+    let VoteForm { option, vote_id } = ballot_box
+        .read(request, VoteForm::parse, |vote| &vote.option)
+        .await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
-    let appended = ballot_box
-        .stream
-        .append_once(&poll, &option, &vote_id)
-        .await;
-    match appended {
-        Ok(appended) if appended.option == option.as_str() => {
-            web::see_other(&paths.results_of(vote_id.as_str()))
-        }
-        Ok(_) => Err(Problem::Unprocessable(
+    match ballot_box.cast(&poll, &option, &vote_id).await {
+        Ok(Cast::Recorded(_)) => web::see_other(&paths.results_of(vote_id.as_str())),
+        Ok(Cast::IdTaken) => Err(Problem::Unprocessable(
             "This vote was recorded already, for another option. Go back to cast a new one.".into(),
         )),
         Err(failure) => Err(Problem::NotRecorded {

@@ -30,7 +30,7 @@ mod consumer;
 
 use std::time::Duration;
 
-use ballot::{OptionName, PollId, StreamId, VoteId};
+use ballot::{Door, OptionName, PollId, StreamId, VoteId};
 
 use crate::Failure;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
@@ -70,42 +70,21 @@ impl Producer {
         })
     }
 
-    /// Appends a vote and rings. Should it happen twice, `vote_id` makes it count once.
+    /// Appends a vote and rings, unless a vote with this id was appended within `idempotency_ttl`: then
+    /// that one is the answer, whatever its option. Should it be appended twice all the same, its id makes
+    /// it count once.
     pub async fn append(
         &self,
         poll: &PollId,
         option: &OptionName,
         vote_id: &VoteId,
     ) -> Result<Appended, Failure> {
-        self.run_append(&[&self.name, &self.doorbell], poll, option, vote_id)
-            .await
-    }
-
-    /// Appends a vote and rings, unless a vote with this id was appended within `idempotency_ttl`:
-    /// then that one is the answer, whatever its option.
-    pub async fn append_once(
-        &self,
-        poll: &PollId,
-        option: &OptionName,
-        vote_id: &VoteId,
-    ) -> Result<Appended, Failure> {
         let remembered = format!("{}{poll}:{vote_id}", remembered(&self.name));
-        self.run_append(
-            &[&self.name, &self.doorbell, &remembered],
-            poll,
-            option,
-            vote_id,
-        )
-        .await
-    }
-
-    async fn run_append(
-        &self,
-        keys: &[&str],
-        poll: &PollId,
-        option: &OptionName,
-        vote_id: &VoteId,
-    ) -> Result<Appended, Failure> {
+        let mut keys = vec![self.name.as_str(), &self.doorbell];
+        // An id that the answer tells for the first time is never sent to us.
+        if vote_id.issued_at() != Some(Door::Api) {
+            keys.push(&remembered);
+        }
         let arguments = [
             parameter(option.as_str()),
             parameter(poll.as_str()),
@@ -115,7 +94,7 @@ impl Producer {
         ];
         let reply = self
             .redis
-            .evaluate(script!("append"), keys, arguments)
+            .evaluate(script!("append"), &keys, arguments)
             .await?;
         let [Value::Binary(id), Value::Binary(option)] = reply.as_slice() else {
             return Err(unexpected("append.lua"));

@@ -1,0 +1,76 @@
+//! `POST /api/vote`: a vote as JSON, from a program.
+
+use ballot::{Door, IdempotencyKey, PollId, VoteRequest};
+use http::header::LOCATION;
+use http::{HeaderMap, Method, StatusCode};
+use pages::Paths;
+use platform::http::{self as web, Problem, Request};
+use serde::Serialize;
+
+use crate::ballot_box::{BallotBox, Cast, issue_id};
+
+pub const PATH: &str = "/api/vote";
+
+#[derive(Serialize)]
+struct Recorded<'a> {
+    message: &'static str,
+    option: &'a str,
+    stream_id: &'a str,
+    vote_id: &'a str,
+}
+
+pub async fn cast(request: Request) -> web::Result {
+    web::allow(&request, &[Method::POST])?;
+    let ballot_box = BallotBox::open().await?;
+    let key = idempotency_key(request.headers())?;
+    let VoteRequest { option } = ballot_box
+        .read(request, VoteRequest::parse, |vote| &vote.option)
+        .await?;
+    let poll = PollId::default();
+    let vote_id = key.map_or_else(|| issue_id(Door::Api), IdempotencyKey::into_vote_id);
+
+    let cast = ballot_box.cast(&poll, &option, &vote_id).await;
+    let cast = cast.map_err(|failure| Problem::Unavailable {
+        detail: "The vote could not be recorded. Send it again in a moment, with an Idempotency-Key \
+                 so that it counts once.",
+        failure,
+    })?;
+    let Cast::Recorded(stream_id) = cast else {
+        return Err(Problem::Unprocessable(
+            "This Idempotency-Key was used for another option. Use a new key for a new vote."
+                .into(),
+        ));
+    };
+
+    let mut response = web::json(
+        StatusCode::CREATED,
+        &Recorded {
+            message: "Vote recorded successfully",
+            option: option.as_str(),
+            stream_id: stream_id.as_str(),
+            vote_id: vote_id.as_str(),
+        },
+    )?;
+    let receipt = Paths::of(&poll).receipt(vote_id.as_str());
+    response
+        .headers_mut()
+        .insert(LOCATION, web::header_value(&receipt)?);
+    Ok(response)
+}
+
+fn idempotency_key(headers: &HeaderMap) -> web::Result<Option<IdempotencyKey>> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Problem::BadRequest(
+            "Send one Idempotency-Key, not several.".into(),
+        ));
+    }
+    IdempotencyKey::parse(value.as_bytes())
+        .map(Some)
+        .map_err(|invalid| {
+            Problem::BadRequest(format!("The Idempotency-Key cannot be used: {invalid}."))
+        })
+}
