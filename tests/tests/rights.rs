@@ -144,15 +144,19 @@ const REDIS_USERS: [(&str, &[&str]); 4] = [
             "on",
             "+ping",
             "+time",
+            "+info",
             "&votes:doorbell",
             "+publish",
             "+subscribe",
             "+unsubscribe",
-            "(+eval +evalsha ~votes ~votes:rejected ~votes:doorbell)",
-            "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xinfo \
-              +xpending +xlen +xrange ~votes)",
+            "(+eval +evalsha ~votes ~votes:rejected ~votes:doorbell ~votes:tidied ~votes:trimmed-early)",
+            "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo \
+              +xpending +xlen +xrange +xrevrange ~votes)",
             "(+xadd +xlen ~votes:rejected)",
             "(+get +set +del ~votes:doorbell)",
+            "(+set ~votes:tidied)",
+            "(+get +incrby ~votes:trimmed-early)",
+            "(+unlink ~votes:idempotency:*)",
         ],
     ),
 ];

@@ -92,6 +92,37 @@ pub async fn browser() -> Result<()> {
     axe().await
 }
 
+/// schemathesis, for the test of the API document.
+pub async fn schemathesis() -> Result<()> {
+    install(missing_of_python).await?;
+    let place = stack::checkout::target().join("schemathesis");
+    let pinned = stack::checkout::root().join("tests/schemathesis/requirements.txt");
+    let installed = place.join("requirements.txt");
+    if fs::read(&pinned)? == fs::read(&installed).unwrap_or_default() {
+        return Ok(());
+    }
+    step("Install schemathesis", async |step| {
+        let mut environment = Command::new("python3");
+        environment.args(["-m", "venv", "--clear"]).arg(&place);
+        step.run(environment).await?;
+        let mut pip = Command::new(place.join("bin/pip"));
+        pip.args([
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--only-binary",
+            ":all:",
+            "-r",
+        ]);
+        pip.arg(&pinned);
+        step.run(pip).await?;
+        // Last, so that what was begun and not finished is begun anew.
+        fs::copy(&pinned, &installed)?;
+        Ok(())
+    })
+    .await
+}
+
 /// promtool, for the tests of the alerts.
 pub async fn promtool() -> Result<()> {
     install(missing_promtool).await
@@ -170,6 +201,16 @@ fn missing_promtool() -> Vec<Missing> {
         .collect()
 }
 
+/// Debian's Python cannot make environments without a package of its own.
+fn missing_of_python() -> Vec<Missing> {
+    let found = succeeds("python3", &["-c", "import ensurepip, venv"]);
+    let reason = "python3 cannot make virtual environments".to_owned();
+    (!found)
+        .then_some(("python3-venv", reason))
+        .into_iter()
+        .collect()
+}
+
 fn missing_of_the_browser() -> Vec<Missing> {
     [
         ("chromium", "chromium"),
@@ -235,7 +276,7 @@ fn apt() -> Option<Command> {
 /// What installs these elsewhere.
 fn advice(packages: &[&str]) -> String {
     /// The names on Debian, Fedora and of Homebrew.
-    const NAMES: [[&str; 3]; 8] = [
+    const NAMES: [[&str; 3]; 9] = [
         ["pkg-config", "pkgconf-pkg-config", "pkgconf"],
         ["libssl-dev", "openssl-devel", "openssl@3"],
         ["redis-server", "redis", "redis"],
@@ -243,6 +284,7 @@ fn advice(packages: &[&str]) -> String {
         ["chromium", "chromium", "--cask chromium"],
         ["chromium-driver", "chromedriver", "chromedriver"],
         ["npm", "npm", "node"],
+        ["python3-venv", "python3", "python"],
         ["prometheus", "golang-github-prometheus", "prometheus"],
     ];
     let on = |system: usize| {

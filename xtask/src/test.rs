@@ -74,6 +74,7 @@ async fn prepare() -> Result<()> {
     prerequisites::lints().await?;
     prerequisites::stores().await?;
     prerequisites::promtool().await?;
+    prerequisites::schemathesis().await?;
     prerequisites::browser().await
 }
 
