@@ -70,12 +70,13 @@ async fn main() -> Result<()> {
 
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // At once, as Spin does: nothing that is in flight is waited for.
     tokio::select! {
-        result = up(from, listen, component_id) => result,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        result = up(from, listen, component_id) => return result,
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
+    // At once, as Spin does: nothing that is in flight is waited for, nor told of.
+    std::process::exit(0)
 }
 
 /// Runs all triggers, until one of them fails: the others end with it.

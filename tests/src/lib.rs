@@ -103,12 +103,16 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
-        Self {
+        Self::read(request).await.expect("an answer")
+    }
+
+    async fn read(request: RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
+        Ok(Self {
             status: response.status(),
             headers: response.headers().clone(),
-            body: response.text().await.expect("a whole body"),
-        }
+            body: response.text().await?,
+        })
     }
 
     #[track_caller]
@@ -167,6 +171,11 @@ impl Client {
 
     pub async fn get(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// None if there is no answer, or not all of it.
+    pub async fn try_get(&self, path: &str) -> Option<Answer> {
+        Answer::read(self.request(Method::GET, path)).await.ok()
     }
 
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {

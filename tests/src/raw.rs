@@ -41,7 +41,8 @@ impl Connection {
         self.send([head.as_bytes(), body.as_ref()].concat()).await;
     }
 
-    /// The next answer, which must have a `Content-Length`; `None` if the connection ends without one.
+    /// The next answer, which must have a `Content-Length`; `None` if the connection ends without one, or
+    /// within it.
     pub async fn answer(&mut self) -> Option<Answer> {
         let answer = timeout(PATIENCE, self.read_answer()).await;
         answer.unwrap_or_else(|_| panic!("in {PATIENCE:?} neither an answer nor an end"))
@@ -52,8 +53,7 @@ impl Connection {
         while !head.ends_with(b"\r\n\r\n") {
             match self.stream.read_u8().await {
                 Ok(byte) => head.push(byte),
-                Err(_) if head.is_empty() => return None,
-                Err(error) => panic!("{error} in {}", String::from_utf8_lossy(&head)),
+                Err(_) => return None,
             }
         }
         let mut text = String::from_utf8(head).expect("text");
@@ -64,7 +64,7 @@ impl Connection {
         });
         let length: usize = length.expect("a length").parse().expect("a number");
         let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await.expect("a body");
+        self.stream.read_exact(&mut body).await.ok()?;
         text.push_str(&String::from_utf8(body).expect("text"));
         Some(Answer { status, text })
     }

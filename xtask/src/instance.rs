@@ -96,8 +96,10 @@ pub fn address(name: &str) -> Result<String> {
         .to_owned())
 }
 
+/// SPINVOTE_DATA, for more than one instance of a checkout; without it, `.spinvote`.
 fn directory() -> PathBuf {
-    checkout::root().join(".spinvote")
+    let named = std::env::var_os("SPINVOTE_DATA").map(PathBuf::from);
+    checkout::root().join(named.unwrap_or_else(|| ".spinvote".into()))
 }
 
 fn open_lock(directory: &Path) -> std::io::Result<File> {

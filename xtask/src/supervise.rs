@@ -20,16 +20,14 @@ const WELL_AFTER: Duration = Duration::from_secs(60);
 
 /// What can be supervised.
 trait Part {
-    const NAME: &'static str;
     fn exited(&mut self) -> Result<Option<ExitStatus>>;
     async fn start(&mut self) -> Result<()>;
     fn stop(&mut self);
 }
 
 macro_rules! part {
-    ($type:ty, $name:literal) => {
+    ($type:ty) => {
         impl Part for $type {
-            const NAME: &'static str = $name;
             fn exited(&mut self) -> Result<Option<ExitStatus>> {
                 self.exited()
             }
@@ -43,25 +41,33 @@ macro_rules! part {
     };
 }
 
-part!(App, "the runtime");
-part!(Redis, "Redis");
-part!(Postgres, "PostgreSQL");
+part!(App);
+part!(Redis);
+part!(Postgres);
 
 /// Keeps these running, which run already, for ever.
-pub async fn supervise(redis: &mut Redis, postgres: &mut Postgres, app: &mut App) {
-    let mut redis = Supervised::new(redis);
-    let mut postgres = Supervised::new(postgres);
-    let mut app = Supervised::new(app);
+pub async fn supervise(
+    redis: &mut Redis,
+    postgres: &mut Postgres,
+    app: &mut App,
+    subscriber: &mut App,
+) {
+    let mut redis = Supervised::new("Redis", redis);
+    let mut postgres = Supervised::new("PostgreSQL", postgres);
+    let mut app = Supervised::new("the runtime", app);
+    let mut subscriber = Supervised::new("the subscriber", subscriber);
     loop {
         redis.look().await;
         postgres.look().await;
         app.look().await;
+        subscriber.look().await;
         sleep(LOOK_EVERY).await;
     }
 }
 
 /// A part that runs, or ran and is due to start again.
 struct Supervised<'a, P> {
+    name: &'static str,
     part: &'a mut P,
     started: Instant,
     delay: Duration,
@@ -69,8 +75,9 @@ struct Supervised<'a, P> {
 }
 
 impl<'a, P: Part> Supervised<'a, P> {
-    fn new(part: &'a mut P) -> Self {
+    fn new(name: &'static str, part: &'a mut P) -> Self {
         Self {
+            name,
             part,
             started: Instant::now(),
             delay: FIRST_DELAY,
@@ -94,7 +101,7 @@ impl<'a, P: Part> Supervised<'a, P> {
                     self.part.stop();
                     self.again_after(&format!("did not start: {error:#}"));
                 } else {
-                    say(&format!("{} runs again", P::NAME));
+                    say(&format!("{} runs again", self.name));
                 }
             }
             Some(_) => {}
@@ -107,8 +114,7 @@ impl<'a, P: Part> Supervised<'a, P> {
         }
         say(&format!(
             "{} {what}; starting it again in {:?}",
-            P::NAME,
-            self.delay
+            self.name, self.delay
         ));
         self.due = Some(Instant::now() + self.delay);
         self.delay = (self.delay * 2).min(LONGEST_DELAY);

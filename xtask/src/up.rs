@@ -1,8 +1,6 @@
 //! `cargo xtask up`: from a fresh checkout to a service that answers, and on until Ctrl-C.
 
-use std::process::Command;
-
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use stack::{
     App, Postgres, Redis, Runtime, Secrets,
     app::{self, Settings},
@@ -13,9 +11,6 @@ use stack::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{build, instance::Instance, prerequisites, step::step, supervise};
-
-/// The first Spin that has WASI 0.3, which the components are made for; its previews have it too.
-const OLDEST_SPIN: (u32, u32) = (4, 1);
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -28,8 +23,8 @@ pub struct Options {
     /// The port of 127.0.0.1 for PostgreSQL
     #[arg(long, default_value_t = 5490)]
     postgres_port: u16,
-    /// What runs the components: `spin`, the Spin CLI, or `host`, this checkout's own. Without it: Spin
-    /// 4.1 or later if that is on PATH, else the host
+    /// What runs the components: `spin`, the Spin CLI, or `host`, this checkout's own. Without it: what
+    /// SPINVOTE_RUNTIME says, else Spin 4.1 or later if that is on PATH, else the host
     #[arg(long)]
     runtime: Option<Runtime>,
 }
@@ -55,7 +50,7 @@ fn stopped() -> Result<()> {
 async fn run(options: Options) -> Result<()> {
     let instance = Instance::lock()?;
     options.check_ports()?;
-    let runtime = options.runtime.unwrap_or_else(choose_runtime);
+    let runtime = options.runtime.map_or_else(Runtime::choose, Ok)?;
 
     prerequisites::wasm_target().await?;
     prerequisites::stores().await?;
@@ -66,7 +61,8 @@ async fn run(options: Options) -> Result<()> {
 
     let directory = instance.directory();
     let secrets = Secrets::kept_in(&directory.join("secrets"))?;
-    let stream = Manifest::read()?.default("stream")?.to_owned();
+    let manifest = Manifest::read()?;
+    let stream = manifest.default("stream")?.to_owned();
     let mut redis = Redis::new(
         &directory.join("redis"),
         options.redis_port,
@@ -88,25 +84,35 @@ async fn run(options: Options) -> Result<()> {
         migrate::run(&postgres, &secrets)
     })
     .await?;
-    let mut app = App::new(Settings {
+    // Spin ends a runtime whose subscriber has lost Redis, so that has one of its own: pages stay up.
+    let (subscribers, others) = manifest.subscribers_and_others();
+    let http = Settings {
         runtime,
-        port: options.port,
+        port: Some(options.port),
         variables: app::variables(&redis, &postgres, &secrets),
-        components: Vec::new(),
+        components: others,
         log: None,
         state: directory.join("spin"),
+    };
+    let mut subscriber = App::new(Settings {
+        port: None,
+        components: subscribers,
+        state: directory.join("spin-subscriber"),
+        ..http.clone()
     });
+    let mut app = App::new(http);
     step(format!("Start the runtime, {runtime}"), async |_| {
-        app.start().await
+        app.start().await?;
+        subscriber.start().await
     })
     .await?;
 
-    let url = format!("http://{}", app.address());
+    let address = app.address().context("it serves")?;
+    let url = format!("http://{address}");
     instance.publish(&url, &redis, &postgres)?;
     welcome(&url);
-    let address = app.address();
     tokio::join!(
-        supervise::supervise(&mut redis, &mut postgres, &mut app),
+        supervise::supervise(&mut redis, &mut postgres, &mut app, &mut subscriber),
         supervise::sweep(address)
     );
     Ok(())
@@ -132,26 +138,6 @@ impl Options {
     }
 }
 
-fn choose_runtime() -> Runtime {
-    if spin_version() >= Some(OLDEST_SPIN) {
-        Runtime::Spin
-    } else {
-        Runtime::Host
-    }
-}
-
-/// Of the Spin CLI on PATH.
-fn spin_version() -> Option<(u32, u32)> {
-    let output = Command::new("spin").arg("--version").output().ok()?;
-    parse_spin_version(&String::from_utf8_lossy(&output.stdout))
-}
-
-/// "spin 4.1.0-pre0 (1a2b3c4 2026-08-01)"
-fn parse_spin_version(said: &str) -> Option<(u32, u32)> {
-    let mut numbers = said.split_whitespace().nth(1)?.split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
 fn welcome(url: &str) {
     println!(
         "\n\
@@ -162,18 +148,4 @@ fn welcome(url: &str) {
          Look inside eval \"$(cargo xtask env)\"; redis-cli -u \"$REDIS_URL\"; psql \"$DATABASE_URL\"\n\
          Stop        Ctrl-C\n"
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spin_is_chosen_from_its_first_preview_with_wasi_0_3_on() {
-        let version = |said| parse_spin_version(said);
-        assert!(version("spin 4.1.0-pre0 (1a2b3c4 2026-08-01)") >= Some(OLDEST_SPIN));
-        assert!(version("spin 5.0.1 (1a2b3c4 2026-08-01)") >= Some(OLDEST_SPIN));
-        assert!(version("spin 4.0.2 (1a2b3c4 2026-08-01)") < Some(OLDEST_SPIN));
-        assert!(version("something else") < Some(OLDEST_SPIN));
-    }
 }

@@ -31,12 +31,18 @@ pub enum Runtime {
     Spin,
 }
 
+/// The first Spin that has WASI 0.3, which the components are made for; its previews have it too.
+const OLDEST_SPIN: (u32, u32) = (4, 1);
+
 impl Runtime {
-    /// The one that SPINVOTE_RUNTIME names; without it, the host.
-    pub fn from_env() -> Result<Self> {
-        std::env::var("SPINVOTE_RUNTIME")
-            .map_or(Ok(Self::Host), |name| name.parse())
-            .context("SPINVOTE_RUNTIME")
+    /// The one that SPINVOTE_RUNTIME names; without it the `spin` on PATH, if it is new enough, else the
+    /// host.
+    pub fn choose() -> Result<Self> {
+        match std::env::var("SPINVOTE_RUNTIME") {
+            Ok(name) => name.parse().context("SPINVOTE_RUNTIME"),
+            Err(_) if spin_version() >= Some(OLDEST_SPIN) => Ok(Self::Spin),
+            Err(_) => Ok(Self::Host),
+        }
     }
 
     /// `up` of the runtime.
@@ -77,6 +83,18 @@ impl std::fmt::Display for Runtime {
     }
 }
 
+/// Of the Spin CLI on PATH.
+fn spin_version() -> Option<(u32, u32)> {
+    let output = Command::new("spin").arg("--version").output().ok()?;
+    parse_spin_version(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// "spin 4.1.0-pre0 (1a2b3c4 2026-08-01)"
+fn parse_spin_version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 /// The variables that lead the components to these stores.
 pub fn variables(
     redis: &Redis,
@@ -110,8 +128,8 @@ pub fn variables(
 pub struct Settings {
     /// What runs it.
     pub runtime: Runtime,
-    /// The port of 127.0.0.1 on which it serves.
-    pub port: u16,
+    /// The port of 127.0.0.1 on which it serves; none for components that only messages wake.
+    pub port: Option<u16>,
     /// Application variables that differ from spin.toml's defaults.
     pub variables: BTreeMap<String, String>,
     /// The components to run; empty for all.
@@ -138,18 +156,22 @@ impl App {
         }
     }
 
-    /// Where it serves.
-    pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.settings.port).into()
+    /// Where it serves, if it does.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let port = self.settings.port?;
+        Some((Ipv4Addr::LOCALHOST, port).into())
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts it, and waits until it answers, if it serves.
     pub async fn start(&mut self) -> Result<()> {
         let mut command = self.command()?;
         let process = self
             .process
             .insert(Process::spawn(&mut command, Farewell::Terminate)?);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.settings.port));
+        let Some(port) = self.settings.port else {
+            return Ok(());
+        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let deadline = Instant::now() + PATIENCE;
         // Any answer will do: the components that run need not include `health`.
         while http::get(address, "/health", Duration::from_secs(5))
@@ -181,14 +203,11 @@ impl App {
         let mut command = runtime.command()?;
         command
             .current_dir(checkout::root())
-            .args([
-                "up",
-                "--from",
-                "spin.toml",
-                "--listen",
-                &format!("127.0.0.1:{port}"),
-            ])
+            .args(["up", "--from", "spin.toml"])
             .args(components.iter().flat_map(|id| ["--component-id", id]));
+        if let Some(port) = port {
+            command.args(["--listen", &format!("127.0.0.1:{port}")]);
+        }
         if *runtime == Runtime::Spin {
             command
                 .arg("--state-dir")
@@ -237,5 +256,19 @@ impl App {
     pub fn kill(&mut self) {
         self.process.iter_mut().for_each(Process::kill);
         self.process = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spin_is_chosen_from_its_first_preview_with_wasi_0_3_on() {
+        let version = |said| parse_spin_version(said);
+        assert!(version("spin 4.1.0-pre0 (1a2b3c4 2026-08-01)") >= Some(OLDEST_SPIN));
+        assert!(version("spin 5.0.1 (1a2b3c4 2026-08-01)") >= Some(OLDEST_SPIN));
+        assert!(version("spin 4.0.2 (1a2b3c4 2026-08-01)") < Some(OLDEST_SPIN));
+        assert!(version("something else") < Some(OLDEST_SPIN));
     }
 }

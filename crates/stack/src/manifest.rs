@@ -14,6 +14,17 @@ pub struct Manifest {
     #[serde(rename = "component")]
     pub components: BTreeMap<String, Component>,
     variables: BTreeMap<String, Variable>,
+    trigger: Triggers,
+}
+
+#[derive(Debug, Deserialize)]
+struct Triggers {
+    redis: Vec<RedisTrigger>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RedisTrigger {
+    component: String,
 }
 
 /// A component.
@@ -45,6 +56,12 @@ impl Manifest {
         let text = fs::read_to_string(checkout::root().join("spin.toml"))
             .context("could not read spin.toml")?;
         toml::from_str(&text).context("spin.toml")
+    }
+
+    /// The ids of the components that messages of Redis wake, and those of all others.
+    pub fn subscribers_and_others(&self) -> (Vec<String>, Vec<String>) {
+        let is_subscriber = |id: &String| self.trigger.redis.iter().any(|it| it.component == *id);
+        self.components.keys().cloned().partition(is_subscriber)
     }
 
     /// The default of an application variable.

@@ -26,11 +26,9 @@ use crate::{
 /// What a test may choose.
 #[derive(Debug, Default)]
 pub struct StackBuilder {
-    runtime: Option<Runtime>,
     variables: BTreeMap<String, String>,
     without: Vec<String>,
     only: Vec<String>,
-    without_app: bool,
 }
 
 impl StackBuilder {
@@ -49,18 +47,6 @@ impl StackBuilder {
     /// Runs all components but this one.
     pub fn without_component(mut self, id: &str) -> Self {
         self.without.push(id.to_owned());
-        self
-    }
-
-    /// Starts the stores only; [`Stack::start_app`] may follow.
-    pub fn without_app(mut self) -> Self {
-        self.without_app = true;
-        self
-    }
-
-    /// Takes this runtime, whatever SPINVOTE_RUNTIME says.
-    pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.runtime = Some(runtime);
         self
     }
 
@@ -122,8 +108,8 @@ impl Stack {
         let mut variables = app::variables(&redis, &postgres, &secrets);
         variables.extend(choice.variables);
         let settings = Settings {
-            runtime: choice.runtime.map_or_else(Runtime::from_env, Ok)?,
-            port: ports::free()?,
+            runtime: Runtime::choose()?,
+            port: Some(ports::free()?),
             variables,
             components: select(&manifest, choice.only, &choice.without)?,
             log: Some(directory.path.join("app.log")),
@@ -139,9 +125,7 @@ impl Stack {
             secrets,
             settings,
         };
-        if !choice.without_app {
-            stack.start_app().await?;
-        }
+        stack.start_app().await?;
         Ok(stack)
     }
 
@@ -182,20 +166,23 @@ impl Stack {
     /// writes to the same log, and ends when it is dropped.
     pub fn another_app(&self, change: impl FnOnce(&mut Settings)) -> Result<App> {
         let mut settings = Settings {
-            port: ports::free()?,
+            port: Some(ports::free()?),
             ..self.settings.clone()
         };
-        settings
-            .state
-            .as_mut_os_string()
-            .push(settings.port.to_string());
+        settings.state.as_mut_os_string().push(
+            settings
+                .port
+                .map_or_else(String::new, |port| port.to_string()),
+        );
         change(&mut settings);
         Ok(App::new(settings))
     }
 
     /// Where it serves, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.app.address())
+        self.app
+            .address()
+            .map_or_else(String::new, |address| format!("http://{address}"))
     }
 
     /// For a Redis client with this user's rights.
