@@ -25,6 +25,14 @@ fn main() -> Result<()> {
         let page = format!("Kind::Page(Language::{language:?})");
         table.add("/", &page, pages::CONTENT_TYPE, html.as_bytes())?;
     }
+    let openapi = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("static/openapi.json");
+    let openapi = fs::read(openapi)?;
+    let document = serde_json::from_slice(&openapi)?;
+    for language in Language::ALL {
+        let html = pages::api_page(language, &document);
+        let page = format!("Kind::Page(Language::{language:?})");
+        table.add("/docs", &page, pages::CONTENT_TYPE, html.as_bytes())?;
+    }
     for asset in assets::ALL {
         table.add(
             asset.path,
@@ -33,8 +41,6 @@ fn main() -> Result<()> {
             asset.bytes,
         )?;
     }
-    let openapi = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("static/openapi.json");
-    let openapi = fs::read(openapi)?;
     table.add(
         "/openapi.json",
         "Kind::Document",

@@ -21,11 +21,12 @@ use tokio_postgres::NoTls;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What everybody may ask: paths of each component, and one that nobody serves.
-pub const PUBLIC: [&str; 9] = [
+pub const PUBLIC: [&str; 10] = [
     "/",
     "/vote",
     "/results",
     "/openapi.json",
+    "/docs",
     "/health",
     "/api/results",
     "/api/votes/x",

@@ -256,7 +256,7 @@ async fn a_vote_is_not_sent_before_the_time_that_the_service_asked_for() {
     let world = World::start().await;
     let browser = Browser::open(&world).await;
     browser.before_each_page(IN_BETWEEN).await;
-    for after in ["'3'", "new Date(Date.now() + 4000).toUTCString()"] {
+    for after in ["'3'", "new Date(Date.now() + 5000).toUTCString()"] {
         browser.go("/").await;
         browser
             .run(&format!(
@@ -730,12 +730,13 @@ async fn a_form_on_another_site_cannot_vote() {
 // ── For everybody ───────────────────────────────────────────────────────────────────────────────
 
 /// Every kind of page.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "/",
     "/results",
     "/results?vote=none",
     "/polls/none",
     "/api/votes/none",
+    "/docs",
 ];
 
 #[tokio::test]
@@ -1001,7 +1002,7 @@ async fn each_encoding_is_smaller_and_has_its_own_tag() {
 #[tokio::test]
 async fn the_policy_of_a_page_allows_only_what_is_ours() {
     let world = World::start().await;
-    for path in ["/", "/results", "/polls/none"] {
+    for path in ["/", "/results", "/docs", "/polls/none"] {
         let page = ask(&world, path, &[("Accept", "text/html")]).await;
         let policy = page.header("content-security-policy");
         for directive in [
@@ -1032,4 +1033,63 @@ async fn the_policy_of_a_page_allows_only_what_is_ours() {
         )
         .await;
     assert_eq!(ran, false);
+}
+
+#[tokio::test]
+async fn the_page_of_the_api_has_every_operation_of_its_document() {
+    let world = World::start().await;
+    let front = world.get("/").await;
+    assert!(
+        front.body.contains(r#"href="/docs""#),
+        "the page leads there"
+    );
+    let page = world.get("/docs").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.len() < 60_000, "{} bytes", page.body.len());
+    assert!(page.body.contains(r#"href="/openapi.json""#));
+    let document = world.get("/openapi.json").await.json();
+    let mut operations = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(
+                page.body.contains(&format!("<section id=\"{id}\">")),
+                "{id}"
+            );
+            assert!(page.body.contains(path), "{path}");
+            operations += 1;
+        }
+    }
+    assert!(operations > 8, "{operations}");
+}
+
+#[tokio::test]
+async fn the_commands_on_the_page_of_the_api_work() {
+    let world = World::start().await;
+    let browser = Browser::open(&world).await;
+    browser.go("/docs").await;
+    let commands = browser
+        .run("return [...document.querySelectorAll('pre code')].map(code => code.textContent)")
+        .await;
+    let commands: Vec<String> = serde_json::from_value(commands).unwrap();
+    let mut accepted = 0;
+    for command in &commands {
+        let output = tokio::process::Command::new("sh")
+            .args([
+                "-c",
+                &format!("{command} --silent --output /dev/null --write-out '%{{http_code}}'"),
+            ])
+            .env("URL", world.url())
+            .output()
+            .await
+            .unwrap();
+        let status = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            ["200", "201", "303", "404"].contains(&status.as_str()),
+            "{command}: {status}"
+        );
+        accepted += usize::from(status != "404");
+    }
+    // All but a receipt of a vote that was never cast.
+    assert_eq!(accepted + 1, commands.len(), "{commands:?}");
 }

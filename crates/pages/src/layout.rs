@@ -44,7 +44,7 @@ pub(crate) fn page(
                     nav {
                         a href=(paths.page) { (texts.vote) }
                         a href=(paths.results) { (texts.results) }
-                        a href="/openapi.json" { (texts.api) }
+                        a href="/docs" { (texts.api) }
                     }
                 }
                 (main)

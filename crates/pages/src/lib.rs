@@ -3,7 +3,7 @@
 //!
 //! In reading order: [`accept`], which of several versions a client prefers; [`Language`] and its
 //! [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
-//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`error_page`].
+//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`error_page`], [`api_page`].
 //!
 //! A page holds no inline script or style: [`SECURITY_POLICY`] forbids both. It works without a
 //! script; `assets/page.js` makes it live.
@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 pub mod accept;
+mod api_page;
 pub mod assets;
 mod error_page;
 mod figures;
@@ -23,6 +24,7 @@ mod results_section;
 pub mod texts;
 mod vote_page;
 
+pub use api_page::api_page;
 pub use error_page::{ErrorPage, RetryForm, error_page};
 pub use language::Language;
 pub use paths::Paths;

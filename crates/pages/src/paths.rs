@@ -75,6 +75,7 @@ impl Paths {
     pub fn is_page(path: &str) -> bool {
         let default = Self::of(&PollId::default());
         [default.page, default.results, default.form].contains(&path.to_owned())
+            || path == "/docs"
             || path.starts_with("/polls/")
     }
 }
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn pages_are_told_from_the_api() {
-        for page in ["/", "/vote", "/results", "/polls/none"] {
+        for page in ["/", "/vote", "/results", "/docs", "/polls/none"] {
             assert!(Paths::is_page(page), "{page}");
         }
         for other in ["/api/vote", "/health", "/nothing", "/openapi.json"] {
