@@ -18,7 +18,8 @@ use crate::{
     instance::{Instance, Spin},
     manifest::Manifest,
     outbound::AllowedHosts,
-    postgres::Pools,
+    postgres::pool::Pools,
+    sandbox::Sandbox,
     variables::Variables,
 };
 
@@ -34,15 +35,6 @@ pub struct App {
 struct Linked {
     code: InstancePre<Instance>,
     sandbox: Arc<Sandbox>,
-}
-
-/// What the instances of a component may know and reach.
-pub struct Sandbox {
-    /// The component's variables, their templates filled.
-    pub variables: BTreeMap<String, String>,
-    pub allowed: AllowedHosts,
-    /// Shared by all components, as in Spin.
-    pub postgres: Arc<Pools>,
 }
 
 impl App {

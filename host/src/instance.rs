@@ -9,7 +9,7 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::{app::Sandbox, bindings::spin::variables::variables};
+use crate::{bindings::spin::variables::variables, sandbox::Sandbox};
 
 /// The data of an instance's store.
 pub struct Instance {

@@ -4,7 +4,8 @@
 //!
 //! In the order in which to read:
 //! - [`manifest`]: what spin.toml says; [`variables`]: and what its templates become
-//! - [`app`]: the components, compiled and linked; [`instance`]: what belongs to one instance
+//! - [`app`]: the components, compiled and linked; [`sandbox`]: what a component may
+//!   know and reach; [`instance`]: what belongs to one instance
 //! - [`outbound`], [`redis`], [`postgres`]: what a component may reach
 //! - [`http`], [`subscriber`]: the triggers, which call the components
 
@@ -16,6 +17,7 @@ mod manifest;
 mod outbound;
 mod postgres;
 mod redis;
+mod sandbox;
 mod subscriber;
 mod variables;
 

@@ -1,11 +1,9 @@
 //! Builds what runs.
 
-use std::process::Command;
-
 use anyhow::Result;
 use stack::{build, manifest::Manifest};
 
-use crate::{prerequisites, step::step};
+use crate::{cargo::cargo, prerequisites, step::step};
 
 /// All components of spin.toml.
 pub async fn components() -> Result<()> {
@@ -26,11 +24,4 @@ pub async fn host() -> Result<()> {
         step.run(cargo(&["build", "--bin", "spinvote-host"])).await
     })
     .await
-}
-
-/// Cargo, at the root of the checkout.
-pub fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(stack::checkout::root()).args(arguments);
-    command
 }

@@ -3,11 +3,7 @@
 use anyhow::Result;
 use stack::{build::packages, manifest::Manifest};
 
-use crate::{
-    build::{self, cargo},
-    prerequisites,
-    step::step,
-};
+use crate::{build, cargo::cargo, prerequisites, step::step};
 
 pub async fn check() -> Result<()> {
     prerequisites::wasm_target().await?;

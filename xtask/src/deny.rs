@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use anyhow::Result;
 
-use crate::{build::cargo, prerequisites, step::step};
+use crate::{cargo::cargo, prerequisites, step::step};
 
 /// How long the advisory database, a repository of some megabytes, may take to come.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);

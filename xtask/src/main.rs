@@ -1,6 +1,7 @@
-//! `cargo xtask …`: what one does with this checkout. Each command has a file of its own.
+//! `cargo xtask …`: what is done with this checkout. Each command has a file of its own.
 
 mod build;
+mod cargo;
 mod check;
 mod deny;
 mod instance;

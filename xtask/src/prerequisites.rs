@@ -35,7 +35,7 @@ pub async fn wasm_target() -> Result<()> {
 /// rustfmt and clippy, by rustup.
 pub async fn lints() -> Result<()> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
-        let found = crate::build::cargo(&[command, "--version"]).output();
+        let found = crate::cargo::cargo(&[command, "--version"]).output();
         if !found.is_ok_and(|output| output.status.success()) {
             step(format!("Install {component}"), async |step| {
                 step.run(rustup(&["component", "add", component])).await
@@ -58,7 +58,7 @@ pub async fn cargo_deny() -> Result<PathBuf> {
     step("Install cargo-deny", async |step| {
         // Not optimised: so it takes about a minute to build, and still reads Cargo.lock in seconds. Where it is built
         // is a temporary directory, which cargo removes.
-        let mut install = crate::build::cargo(&["install", "--locked", "--debug", "cargo-deny"]);
+        let mut install = crate::cargo::cargo(&["install", "--locked", "--debug", "cargo-deny"]);
         install
             .args(["--version", VERSION, "--no-track", "--force", "--root"])
             .arg(&place)

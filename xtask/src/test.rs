@@ -4,11 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{
-    build::{self, cargo},
-    check, deny, prerequisites,
-    step::step,
-};
+use crate::{build, cargo::cargo, check, deny, prerequisites, step::step};
 
 /// Where the Spinvote is that the tests `http` ask, if not in this checkout.
 const URL: &str = "SPINVOTE_URL";

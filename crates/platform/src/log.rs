@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::settings::{self, InvalidSetting};
 
@@ -109,5 +109,15 @@ fn write(level: Level, event: &str, fields: Value) {
     if let Ok(mut json) = serde_json::to_vec(&line) {
         json.push(b'\n');
         let _ = std::io::stdout().write_all(&json);
+    }
+}
+
+impl InvalidSetting {
+    /// Writes the event `invalid_setting`.
+    pub fn log(&self) {
+        error(
+            "invalid_setting",
+            json!({ "variable": self.name, "problem": self.problem }),
+        );
     }
 }

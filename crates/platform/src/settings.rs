@@ -3,10 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::json;
 use spin_sdk::variables;
-
-use crate::log;
 
 /// A variable that is missing, or does not say what it should. The component cannot work with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,16 +13,6 @@ pub struct InvalidSetting {
     pub name: &'static str,
     /// What is wrong with it, as the end of a sentence. Never its value, which may be a secret.
     pub problem: &'static str,
-}
-
-impl InvalidSetting {
-    /// Writes the event `invalid_setting`.
-    pub fn log(&self) {
-        log::error(
-            "invalid_setting",
-            json!({ "variable": self.name, "problem": self.problem }),
-        );
-    }
 }
 
 /// A variable as it stands, the empty text included.

@@ -6,7 +6,7 @@
     reason = "it is the interface's error, as Spin has it"
 )]
 
-mod pool;
+pub mod pool;
 mod values;
 
 use std::future::ready;
@@ -26,7 +26,7 @@ use crate::{
     instance::{Instance, Spin},
 };
 
-pub use pool::{Connection, Pools};
+pub use pool::Connection;
 
 type Result<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
