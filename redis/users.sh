@@ -6,7 +6,7 @@
 #   SPINVOTE_API_PASSWORD        of spinvote-api: the components vote and health
 #   SPINVOTE_CONSUMER_PASSWORD   of spinvote-consumer: tally and sweep
 #   SPINVOTE_SCALER_PASSWORD     of spinvote-scaler: what adds consumers when the stream grows (KEDA)
-#   SPINVOTE_OPERATOR_PASSWORD   of operator: people, and whoever must do anything
+#   SPINVOTE_OPERATOR_PASSWORD   of operator: people, and tools that must do everything
 #
 # A user without a password is left out. Passwords appear as their SHA-256 only.
 #

@@ -1,4 +1,4 @@
-//! Outbound Redis. Not pooled, and without a time limit: that is for the guest to care for.
+//! Outbound Redis. Not pooled, and without a time limit: that is the guest's business.
 
 use redis::{
     AsyncCommands, Client, ErrorKind, FromRedisValue, RedisError, RedisWrite, ToRedisArgs, Value,

@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: a Spinvote of one's own ([`World`]), or any that runs
+//! What the end-to-end tests share: a Spinvote of their own ([`World`]), or any that runs
 //! ([`Service`]), and ways to ask it, in HTTP, Redis and SQL. The tests know nothing else of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -43,7 +43,7 @@ pub struct Client {
     url: String,
 }
 
-/// A Spinvote of one's own, with all that is in it.
+/// A Spinvote for one test, with everything in it.
 pub struct World {
     pub stack: Stack,
     client: Client,

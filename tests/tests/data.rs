@@ -115,7 +115,7 @@ async fn batches_that_overlap_may_be_recorded_at_once() {
     world.settles_at(2000, 0).await;
 }
 
-/// Whether PostgreSQL refuses a statement for want of rights.
+/// Whether PostgreSQL refuses a statement because the role lacks a right.
 async fn is_denied(client: &tokio_postgres::Client, statement: &str) -> bool {
     match client.batch_execute(statement).await {
         Ok(()) => false,
@@ -162,7 +162,7 @@ async fn the_database_roles_may_do_what_they_must_and_nothing_else() {
     assert!(!is_denied(&consumer, record).await);
 }
 
-/// Whether Redis refuses a command for want of rights.
+/// Whether Redis refuses a command because the user lacks a right.
 async fn is_refused(connection: &mut redis::aio::MultiplexedConnection, words: &str) -> bool {
     let mut words = words.split(' ');
     let mut command = redis::cmd(words.next().unwrap());

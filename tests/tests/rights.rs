@@ -6,8 +6,8 @@
 use redis::aio::MultiplexedConnection;
 use spinvote_tests::World;
 
-/// Who has which privilege on what. Of what owners may do with their own things only the database and
-/// the defaults are listed.
+/// Which role has which privilege on what. Of an owner's privileges on its own things only those on the
+/// database and the defaults are listed.
 const PRIVILEGES: [(&str, &str, &str); 19] = [
     ("owner", "database", "CONNECT"),
     ("owner", "database", "CREATE"),

@@ -27,7 +27,7 @@ pub async fn deny() -> Result<()> {
     })
     .await?;
 
-    // The database is on a forge. Whoever does not reach it can still test everything else.
+    // The database is on a forge. Where it cannot be reached, everything else can still be tested.
     let fetched = step("Fetch the advisory database", async |step| {
         let fetch = step.run(deny(&["fetch", "db"]));
         Ok(matches!(

@@ -19,8 +19,8 @@ const FILE: &str = "k8s/secrets/secrets.env";
 pub enum Command {
     /// Write k8s/secrets/secrets.env with random passwords, from which kustomize makes all Secrets
     ///
-    /// What the file has already stays as it is. Whoever keeps secrets elsewhere (External Secrets, Vault, …)
-    /// leaves k8s/secrets out of the overlay instead: docs/kubernetes.md says which Secrets to bring.
+    /// What the file has already stays as it is. If you keep secrets elsewhere (External Secrets, Vault, …)
+    /// leave k8s/secrets out of the overlay instead: docs/kubernetes.md says which Secrets to bring.
     Secrets {
         /// Give this password a new value; may be repeated
         #[arg(long, value_name = "NAME")]

@@ -157,7 +157,7 @@ async fn install(missing: fn() -> Vec<Missing>) -> Result<()> {
     .await
     .with_context(|| {
         format!(
-            "these could not be installed; by hand it is\n{}",
+            "these could not be installed; install them by hand:\n{}",
             advice(&packages)
         )
     })?;

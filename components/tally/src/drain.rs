@@ -35,7 +35,7 @@ impl Drain {
         })
     }
 
-    /// Whoever appends from now on rings again: so this comes before reading.
+    /// From now on an append rings again, so this comes before reading.
     pub async fn answer_doorbell(&self) -> Result<(), Failure> {
         self.consumer.answer_doorbell().await
     }
@@ -217,7 +217,7 @@ impl Drain {
         self.consumer.reject(rejected).await
     }
 
-    /// Gives entries back, so that whoever comes next need not wait until they are stale.
+    /// Gives entries back, so that the next reader need not wait until they are stale.
     async fn release(&self, ids: impl Iterator<Item = &StreamId>) {
         let ids: Vec<_> = ids.collect();
         if ids.is_empty() {

@@ -1,6 +1,6 @@
 //! Counts votes: drains the stream into PostgreSQL, each vote once.
 //!
-//! One wasm file, two components: `tally` is woken by the doorbell, `sweep` by whoever calls
+//! One wasm file, two components: `tally` is woken by the doorbell, `sweep` by
 //! `GET /sweep`. Both do the same, [`Drain::count_batch`], until nothing is left or time is up.
 //! `sweep` also says how things stand: `GET /metrics`.
 
@@ -30,7 +30,7 @@ static DRAIN: PerInstance<Drain> = PerInstance::new();
 /// A probe waits for the answer; what is left after this is for the doorbell's subscriber.
 const SWEEP_FOR: Duration = Duration::from_secs(1);
 
-/// The message carries nothing: that it came is all there is to know.
+/// The message carries nothing; it only says that there is something to count.
 #[redis_subscriber]
 async fn on_doorbell(_message: Bytes) -> anyhow::Result<()> {
     // An error that was returned would be logged by the SDK, in its own way. We log in ours.

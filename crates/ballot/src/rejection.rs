@@ -38,7 +38,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The name of the log event: an option that is not to be had is told from an entry that is broken.
+    /// The name of the log event: an option that is not on offer is told from an entry that is broken.
     pub fn event(self) -> &'static str {
         match self {
             Self::UnknownPoll | Self::UnknownOption => "invalid_vote_option",

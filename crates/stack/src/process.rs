@@ -92,7 +92,7 @@ impl Process {
         Ok(self.ended)
     }
 
-    /// Signals the whole group. Who has ended already does not mind.
+    /// Signals the whole group. A process that has ended already does not mind.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.ended.is_none() {
             let _ = kill_process_group(self.group, signal);

@@ -1,5 +1,5 @@
-//! Outbound PostgreSQL, with one pool of connections per address. Without a time limit: that is for
-//! the guest to care for.
+//! Outbound PostgreSQL, with one pool of connections per address. Without a time limit: that is the
+//! guest's business.
 
 #![expect(
     clippy::result_large_err,

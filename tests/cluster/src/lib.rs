@@ -7,7 +7,7 @@
 //! - [`object`]: a rendered object
 //! - [`spin`]: the application, as spin.toml describes it
 //! - [`operator`]: what the spin-operator makes of a SpinApp
-//! - [`network`]: who may talk to whom
+//! - [`network`]: which pods may talk to which
 //! - [`server`]: the API server
 
 #![warn(missing_docs)]

@@ -1,4 +1,4 @@
-//! Who may talk to whom, computed from NetworkPolicies by the rules of the Kubernetes API: a pod that no
+//! Which pods may talk to which, computed from NetworkPolicies by the rules of the Kubernetes API: a pod that no
 //! policy selects is open, one that some policy selects is open for what any of these allows, and a
 //! connection needs both ends. Source: kubernetes.io/docs/concepts/services-networking/network-policies
 
@@ -108,7 +108,7 @@ fn passes(
         })
 }
 
-/// Whether the peer of a rule is this one. An address range is taken to hold all that is outside, and no pod.
+/// Whether the peer of a rule is this one. An address range is taken to hold everything outside, and no pod.
 fn is(peer: &Value, other: &Peer, own_namespace: &str) -> bool {
     if peer.get("ipBlock").is_some() {
         return other.outside;

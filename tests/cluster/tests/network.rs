@@ -1,4 +1,4 @@
-//! The NetworkPolicies let those talk who must, and nobody else, in either direction.
+//! The NetworkPolicies allow the connections that are needed, and no others, in either direction.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests, too
 
@@ -24,7 +24,7 @@ const PORTS: [(&str, u64); 9] = [
     ("TCP", 9999),
 ];
 
-/// Who is around, besides our pods.
+/// What else is around, besides our pods.
 fn strangers() -> Vec<Peer> {
     vec![
         Peer::pod("dns", "kube-system", &[("k8s-app", "kube-dns")]),

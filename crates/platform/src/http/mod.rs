@@ -222,7 +222,7 @@ pub fn vary(headers: &mut HeaderMap, name: &str) {
     }
 }
 
-/// Gives an answer an `ETag` by its body, and 304 instead of it to whom has it already.
+/// Gives an answer an `ETag` made from its body. A client that has this body already gets 304 instead.
 pub fn revalidate(response: Response, request: &HeaderMap) -> Result {
     let mut hasher = DefaultHasher::new();
     hasher.write(response.body());

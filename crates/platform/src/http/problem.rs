@@ -85,7 +85,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// By `Accept`. Who does not say gets a page where pages are, and JSON elsewhere.
+    /// Chosen by `Accept`. A client that states no preference gets a page on the paths of pages, and JSON
+    /// elsewhere.
     pub(super) fn of(request: &Request, pages: Option<ErrorPages>) -> Self {
         let headers = request.headers();
         let is_page = Paths::is_page(request.uri().path());

@@ -118,7 +118,7 @@ impl Consumer {
         })
     }
 
-    /// Takes note that the bell was rung: whoever appends from now on rings again. Must come before
+    /// Takes note that the bell was rung: from now on an append rings again. Must come before
     /// reading, or an entry appended between the two would wait unannounced.
     pub async fn answer_doorbell(&self) -> Result<(), Failure> {
         self.redis
@@ -233,7 +233,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Gives back entries that could not be recorded: whoever reads next claims them at once, without
+    /// Gives back entries that could not be recorded: the next reader claims them at once, without
     /// waiting for `claim_idle_ms`.
     pub async fn release(&self, ids: &[&StreamId]) -> Result<(), Failure> {
         let arguments: Vec<_> = [&self.stream, &self.group, &self.name]
@@ -256,7 +256,7 @@ impl Consumer {
         self.tidy_unless_done_within(Duration::ZERO).await
     }
 
-    /// The same, for whoever comes by often: does nothing if it was done within [`TIDY_EVERY`].
+    /// The same, for callers that come by often: does nothing if it was done within [`TIDY_EVERY`].
     pub async fn tidy_in_passing(&self) -> Result<(), Failure> {
         self.tidy_unless_done_within(TIDY_EVERY).await
     }

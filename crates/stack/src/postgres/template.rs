@@ -20,7 +20,7 @@ pub(crate) struct Template {
 
 impl Template {
     /// The one for the migrations as they are now, made if need be. `workshop` is where it is kept;
-    /// whoever calls this holds a lock on it.
+    /// the caller holds a lock on it.
     pub(crate) async fn prepare(workshop: &Path) -> Result<Self> {
         let directory = workshop.join(format!("template-{:016x}", fingerprint()?));
         if !directory.exists() {
