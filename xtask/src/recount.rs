@@ -10,23 +10,23 @@ use stack::postgres::Binaries;
 
 use crate::instance;
 
-/// Columns: poll, option, tally, recorded.
-const COLUMNS: usize = 4;
+/// Columns: poll, option, tally, recorded, whether they agree.
+const COLUMNS: usize = 5;
+
+/// As psql prints what is true.
+const AGREES: &str = "t";
 
 pub fn recount(repair: bool) -> Result<ExitCode> {
     let url = std::env::var("DATABASE_URL").or_else(|_| instance::address("DATABASE_URL"))?;
     let rows = ask(&url, repair)?;
-    let differing = rows
-        .iter()
-        .filter(|[_, _, count, recorded]| count != recorded)
-        .count();
+    let differing = rows.iter().filter(|[.., agrees]| agrees != AGREES).count();
 
     println!(
         "{:<20} {:<20} {:>12} {:>12}",
         "poll", "option", "tally", "recorded"
     );
-    for [poll, option, count, recorded] in &rows {
-        let remark = match count == recorded {
+    for [poll, option, count, recorded, agrees] in &rows {
+        let remark = match agrees == AGREES {
             true => "",
             false if repair => "  repaired",
             false if count.is_empty() => "  missing",
@@ -71,7 +71,7 @@ fn ask(url: &str, repair: bool) -> Result<Vec<[String; COLUMNS]>> {
     ]);
     command.args([
         "-c",
-        &format!("select poll, option, count, recorded from recount_votes({repair})"),
+        &format!("select poll, option, count, recorded, agrees from recount_votes({repair})"),
         &url,
     ]);
     if let Some(password) = password {

@@ -201,6 +201,9 @@ impl Drain {
                 "duplicate" => outcome.duplicates.extend(positions),
                 "unknown_poll" => outcome.refuse(positions, Rejection::UnknownPoll),
                 "unknown_option" => outcome.refuse(positions, Rejection::UnknownOption),
+                "poll_not_open" => outcome.refuse(positions, Rejection::PollNotOpen),
+                "poll_closed" => outcome.refuse(positions, Rejection::PollClosed),
+                "voter_missing" => outcome.refuse(positions, Rejection::Missing { field: "voter" }),
                 _ => return Err(unexpected("outcome")),
             }
         }

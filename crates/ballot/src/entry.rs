@@ -63,7 +63,7 @@ impl Entry {
             RawEntry::Fields(fields) => fields,
             RawEntry::TooManyFields(fields) => return Err(Rejection::TooManyFields { fields }),
         };
-        let option = text("option", &raw.option)?.ok_or(Rejection::MissingOption)?;
+        let option = text("option", &raw.option)?.ok_or(Rejection::Missing { field: "option" })?;
         let option =
             OptionName::parse(option).map_err(|_| Rejection::Malformed { field: "option" })?;
         let poll = match text("poll", &raw.poll)? {
@@ -185,7 +185,10 @@ mod tests {
     #[test]
     fn bad_entries_say_which_field_is_bad() {
         let rejection = |raw| parse(id(), raw).unwrap_err();
-        assert_eq!(rejection(RawFields::default()), Rejection::MissingOption);
+        assert_eq!(
+            rejection(RawFields::default()),
+            Rejection::Missing { field: "option" }
+        );
         assert_eq!(
             rejection(RawFields {
                 option: Some(RawField::Bytes(vec![0xff])),

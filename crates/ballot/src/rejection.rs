@@ -5,8 +5,11 @@ use std::fmt;
 /// The reason for which an entry goes to the dead-letter stream. Its text is stored there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
-    /// Neither `option` nor `vote` is there.
-    MissingOption,
+    /// A field is not there that the vote cannot do without.
+    Missing {
+        /// `option`, which `vote` stands for, too; `voter` where each voter has one vote.
+        field: &'static str,
+    },
     /// A field's bytes are not UTF-8.
     NotUtf8 {
         /// Its name in the entry; `option` also where the producer wrote `vote`.
@@ -35,6 +38,10 @@ pub enum Rejection {
     UnknownPoll,
     /// The poll is there, and does not have the option.
     UnknownOption,
+    /// It was appended before the poll opened.
+    PollNotOpen,
+    /// It was appended when the poll was closed.
+    PollClosed,
 }
 
 impl Rejection {
@@ -42,7 +49,8 @@ impl Rejection {
     pub fn event(self) -> &'static str {
         match self {
             Self::UnknownPoll | Self::UnknownOption => "invalid_vote_option",
-            Self::MissingOption
+            Self::PollNotOpen | Self::PollClosed => "vote_out_of_hours",
+            Self::Missing { .. }
             | Self::NotUtf8 { .. }
             | Self::Malformed { .. }
             | Self::TooLong { .. }
@@ -55,7 +63,7 @@ impl Rejection {
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingOption => f.write_str("missing field: option"),
+            Self::Missing { field } => write!(f, "missing field: {field}"),
             Self::NotUtf8 { field } => write!(f, "not UTF-8: {field}"),
             Self::Malformed { field } => write!(f, "malformed: {field}"),
             Self::TooLong { field, bytes } => write!(f, "too long: {field} has {bytes} bytes"),
@@ -63,6 +71,8 @@ impl fmt::Display for Rejection {
             Self::Unstorable => f.write_str("refused by the database"),
             Self::UnknownPoll => f.write_str("unknown poll"),
             Self::UnknownOption => f.write_str("unknown option"),
+            Self::PollNotOpen => f.write_str("poll_not_open"),
+            Self::PollClosed => f.write_str("poll_closed"),
         }
     }
 }
