@@ -3,14 +3,14 @@
 use std::process::Command;
 
 use anyhow::Result;
-use stack::{build, manifest::Manifest};
+use stack::{build, checkout};
 
 use crate::{prerequisites, step::step};
 
 /// All components of spin.toml.
 pub async fn components() -> Result<()> {
     step("Build the components", async |step| {
-        for command in build::commands(&Manifest::read()?) {
+        for command in build::commands(&checkout::manifest()?) {
             step.run(command).await?;
         }
         Ok(())
@@ -31,6 +31,6 @@ pub async fn host() -> Result<()> {
 /// Cargo, at the root of the checkout.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(stack::checkout::root()).args(arguments);
+    command.current_dir(checkout::root()).args(arguments);
     command
 }
