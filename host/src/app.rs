@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use manifest::Manifest;
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, Store,
     component::{Component, InstancePre, Linker},
@@ -16,7 +17,6 @@ use wasmtime::{
 use crate::{
     bindings::Imports,
     instance::{Instance, Spin},
-    manifest::Manifest,
     outbound::AllowedHosts,
     postgres::pool::Pools,
     sandbox::Sandbox,
@@ -48,7 +48,7 @@ impl App {
 
         let mut compiled = BTreeMap::new();
         let mut components = BTreeMap::new();
-        for (id, declared) in manifest.component {
+        for (id, declared) in manifest.components {
             let linked = async {
                 let source = folder.join(&declared.source);
                 let code = match compiled.get(&source) {

@@ -3,7 +3,7 @@
 //! that names it, and it is meant to be as strict as Spin is, so that what passes here passes there.
 //!
 //! In the order in which to read:
-//! - [`manifest`]: what spin.toml says; [`variables`]: and what its templates become
+//! - [`manifest`]: what spin.toml says; [`variables`]: what its templates become
 //! - [`app`]: the components, compiled and linked; [`sandbox`]: what a component may
 //!   know and reach; [`instance`]: what belongs to one instance
 //! - [`outbound`], [`redis`], [`postgres`]: what a component may reach
@@ -13,7 +13,6 @@ mod app;
 mod bindings;
 mod http;
 mod instance;
-mod manifest;
 mod outbound;
 mod postgres;
 mod redis;
@@ -25,10 +24,11 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use manifest::Manifest;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::{app::App, manifest::Manifest};
+use crate::app::App;
 
 /// The largest reply of Redis, and the largest row of PostgreSQL, that Spin passes on, in bytes.
 const MAX_HOST_BUFFERED_BYTES: usize = 128 << 20;
@@ -85,7 +85,7 @@ async fn main() -> Result<()> {
 async fn up(from: PathBuf, listen: SocketAddr, only: Vec<String>) -> Result<()> {
     let mut manifest = Manifest::read(&from)?;
     manifest.retain(&only)?;
-    let triggers = manifest.triggers();
+    let triggers = std::mem::take(&mut manifest.triggers);
     let app = Arc::new(App::load(manifest, &from).await?);
 
     let subscribers = subscriber::subscribe(&app, triggers.redis).await?;

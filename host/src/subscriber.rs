@@ -7,11 +7,10 @@ use futures::{
     StreamExt,
     future::{join_all, pending, select_all},
 };
+use manifest::RedisTrigger;
 use redis::{Client, Msg, aio::PubSub};
 
-use crate::{
-    app::App, bindings::subscriber::SubscriberPre, instance::Instance, manifest::RedisTrigger,
-};
+use crate::{app::App, bindings::subscriber::SubscriberPre, instance::Instance};
 
 /// A connection to one server, subscribed to channels.
 pub struct Subscriber {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
-use crate::manifest::Variable;
+use manifest::Variable;
 
 /// The values of the application's variables, which templates name.
 pub struct Variables(BTreeMap<String, String>);

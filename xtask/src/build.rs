@@ -1,14 +1,14 @@
 //! Builds what runs.
 
 use anyhow::Result;
-use stack::{build, manifest::Manifest};
+use stack::{build, checkout};
 
 use crate::{cargo::cargo, prerequisites, step::step};
 
 /// All components of spin.toml.
 pub async fn components() -> Result<()> {
     step("Build the components", async |step| {
-        for command in build::commands(&Manifest::read()?) {
+        for command in build::commands(&checkout::manifest()?) {
             step.run(command).await?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! `cargo xtask check`: what one wants to know after each edit. `cargo xtask test` begins with the same steps.
 
 use anyhow::Result;
-use stack::{build::packages, manifest::Manifest};
+use stack::{build::packages, checkout};
 
 use crate::{build, cargo::cargo, prerequisites, step::step};
 
@@ -33,13 +33,13 @@ pub async fn lint() -> Result<()> {
             prerequisites::WASM_TARGET,
         ]);
         clippy.args(
-            packages(&Manifest::read()?)
+            packages(&checkout::manifest()?)
                 .iter()
                 .flat_map(|package| ["--package", package]),
         );
         clippy
             .args(["--", "-D", "warnings"])
-            .env("CARGO_TARGET_DIR", stack::checkout::root().join("target"));
+            .env("CARGO_TARGET_DIR", checkout::root().join("target"));
         step.run(clippy).await
     })
     .await

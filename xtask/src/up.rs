@@ -4,8 +4,7 @@ use anyhow::{Context, Result, ensure};
 use stack::{
     App, Postgres, Redis, Runtime, Secrets,
     app::{self, Settings},
-    manifest::Manifest,
-    migrate, ports,
+    checkout, migrate, ports,
     postgres::Durability,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,7 +60,7 @@ async fn run(options: Options) -> Result<()> {
 
     let directory = instance.directory();
     let secrets = Secrets::kept_in(&directory.join("secrets"))?;
-    let manifest = Manifest::read()?;
+    let manifest = checkout::manifest()?;
     let stream = manifest.default("stream")?.to_owned();
     let mut redis = Redis::new(
         &directory.join("redis"),

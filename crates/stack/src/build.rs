@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
-use crate::{checkout, manifest::Manifest};
+use manifest::Manifest;
+
+use crate::checkout;
 
 /// The commands, in the order in which to run them.
 pub fn commands(manifest: &Manifest) -> Vec<Command> {
@@ -81,7 +83,7 @@ mod tests {
 
     #[test]
     fn one_cargo_builds_all_components() {
-        let manifest = Manifest::read().unwrap();
+        let manifest = checkout::manifest().unwrap();
         assert_eq!(commands(&manifest).len(), 1);
         assert!(packages(&manifest).contains(&"vote".to_owned()));
     }

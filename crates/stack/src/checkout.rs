@@ -5,6 +5,9 @@ use std::{
     sync::OnceLock,
 };
 
+use anyhow::Result;
+use manifest::Manifest;
+
 /// The root of the checkout in which one stands, else of the one that this was built in.
 pub fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
@@ -19,6 +22,11 @@ pub fn root() -> &'static Path {
             })
             .unwrap_or_else(|| built_in.ancestors().nth(2).unwrap_or(built_in).to_owned())
     })
+}
+
+/// What the spin.toml of the checkout says.
+pub fn manifest() -> Result<Manifest> {
+    Manifest::read(&root().join("spin.toml"))
 }
 
 /// Where cargo puts what runs natively, whatever CARGO_TARGET_DIR and cargo's configuration say:

@@ -8,7 +8,7 @@
 //! - [`process`], [`guard`]: children that never outlive us
 //! - [`ports`], [`secrets`], [`http`]: small tools
 //! - [`redis`], [`postgres`], [`migrate`]: the stores
-//! - [`manifest`], [`build`], [`app`]: the runtime, and what it runs
+//! - [`build`], [`app`]: the runtime, and what it runs
 //! - [`stack`]: all of it, for a test
 
 #![warn(missing_docs)]
@@ -18,7 +18,6 @@ pub mod build;
 pub mod checkout;
 mod guard;
 pub mod http;
-pub mod manifest;
 pub mod migrate;
 pub mod ports;
 pub mod postgres;

@@ -9,13 +9,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use manifest::Manifest;
 use tokio::time::sleep;
 
 use crate::{
     App, Postgres, Redis, RedisUser, Role, Runtime, Secrets,
     app::{self, Settings},
-    manifest::Manifest,
-    ports,
+    checkout, ports,
     postgres::{
         Durability,
         template::{self, Template},
@@ -85,7 +85,7 @@ impl Stack {
     }
 
     async fn start_as(choice: StackBuilder) -> Result<Self> {
-        let manifest = Manifest::read()?;
+        let manifest = checkout::manifest()?;
         let (directory, secrets) = Directory::new().await?;
         let stream = match choice.variables.get("stream") {
             Some(stream) => stream.clone(),

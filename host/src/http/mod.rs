@@ -14,10 +14,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
+use manifest::HttpTrigger;
 use tokio::net::TcpListener;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::{app::App, manifest::HttpTrigger};
+use crate::app::App;
 use routes::Routes;
 
 /// Paths that Spin answers itself.
@@ -43,7 +44,7 @@ impl Server {
         triggers: Vec<HttpTrigger>,
         address: SocketAddr,
     ) -> Result<Self> {
-        let routes = Arc::new(Routes::new(app, triggers)?);
+        let routes = Arc::new(routes::new(app, triggers)?);
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("could not listen on {address}"))?;
@@ -97,7 +98,7 @@ async fn answer(
     Ok(match call(&route, request, client).await {
         Ok(response) => response,
         Err(error) => {
-            tracing::error!("{} {path}: {error:?}", route.component());
+            tracing::error!("{} {path}: {error:?}", route.value().component);
             bare(StatusCode::INTERNAL_SERVER_ERROR)
         }
     })
@@ -110,7 +111,7 @@ async fn call(
 ) -> Result<Response<WasiBody>> {
     headers::prepare(&mut request, route, client)?;
     let request = request.map(|body| body.map_err(Error::from).boxed_unsync());
-    Ok(route.handler().handle((), request).await?)
+    Ok(route.value().handler.handle((), request).await?)
 }
 
 /// An answer of the runtime's own.
