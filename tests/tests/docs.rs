@@ -126,6 +126,10 @@ fn the_first_change_in_contributing_works_step_by_step() {
         .unwrap()
         .split_terminator('\0')
     {
+        // One that was deleted and not yet committed is listed, too.
+        if !stack::checkout::root().join(file).exists() {
+            continue;
+        }
         let to = copy.join(file);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::copy(stack::checkout::root().join(file), to).unwrap();

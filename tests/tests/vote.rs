@@ -139,6 +139,7 @@ async fn no_key_takes_the_id_of_a_vote_that_came_another_way() {
         let detail = refused.problem(400);
         assert!(detail.contains("choose a random one"), "{detail}");
     }
+    world.sweep().await;
     world.settles_at(2, 0).await;
     // What a producer calls its vote is its own affair: then the receipt tells which of the two counts.
     world
