@@ -6,6 +6,7 @@
 #                               owns the database and may create roles
 #   SPINVOTE_READER_PASSWORD    given to the role spinvote_reader, unless empty
 #   SPINVOTE_CONSUMER_PASSWORD  given to the role spinvote_consumer, unless empty
+#   SPINVOTE_ORGANIZER_PASSWORD given to the role spinvote_organizer, unless empty
 #   SPINVOTE_MIGRATIONS         where the files are, default: beside this script
 #   SPINVOTE_MIGRATE_WAIT       seconds to wait for the server, default 60
 #
@@ -129,6 +130,7 @@ end
 SQL
     set_password spinvote_reader SPINVOTE_READER_PASSWORD
     set_password spinvote_consumer SPINVOTE_CONSUMER_PASSWORD
+    set_password spinvote_organizer SPINVOTE_ORGANIZER_PASSWORD
     cat <<SQL
 commit;
 select 'applied ' || version || '_' || name from migration_file order by version;

@@ -5,6 +5,7 @@
 #   SPINVOTE_STREAM              the stream, default `votes`
 #   SPINVOTE_API_PASSWORD        of spinvote-api: the components vote and health
 #   SPINVOTE_CONSUMER_PASSWORD   of spinvote-consumer: tally and sweep
+#   SPINVOTE_ORGANIZER_PASSWORD  of spinvote-organizer: the component polls
 #   SPINVOTE_SCALER_PASSWORD     of spinvote-scaler: what adds consumers when the stream grows (KEDA)
 #   SPINVOTE_OPERATOR_PASSWORD   of operator: people, and tools that must do everything
 #
@@ -21,10 +22,11 @@ stream=${SPINVOTE_STREAM:-votes}
 case $stream in
     '' | *[!A-Za-z0-9._:-]*) echo "users.sh: SPINVOTE_STREAM may have letters, digits and . _ : - only" >&2; exit 1 ;;
 esac
-rejected=$stream:rejected
-doorbell=$stream:doorbell # both the flag, a key, and the channel
-tidied=$stream:tidied
-trimmed=$stream:trimmed-early
+# What else there is has the stream as its hash tag, so that in a Redis cluster it is all in one slot.
+tag="{$stream}"
+bell=$stream:doorbell # the channel; channels have no slot
+doorbell=$tag:doorbell rejected=$tag:rejected tidied=$tag:tidied trimmed=$tag:trimmed-early
+idempotency="$tag:idempotency:*" definitions="$tag:poll:*" polls=$tag:polls published=$tag:published
 
 sha256() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
@@ -44,27 +46,42 @@ user() {
 # restart.
 echo "user default off resetpass ~* &* +@all"
 
-# May append and ring. It cannot read the stream, delete or trim it (but for XADD's own MAXLEN,
-# which no ACL can forbid), nor overwrite it.
+# May append and ring, and read the definitions of polls. It cannot read the stream, delete or trim it (but
+# for XADD's own MAXLEN, which no ACL can forbid), nor overwrite it. INFO tells it whether Redis was
+# restarted since the definitions were published.
 user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
-    "+ping" \
-    "&$doorbell +publish" \
-    "(+eval +evalsha ~$stream ~$stream:idempotency:* ~$doorbell)" \
+    "+ping +time +info" \
+    "&$bell +publish" \
+    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published)" \
     "(+xadd %W~$stream)" \
-    "(+get +set ~$stream:idempotency:* ~$doorbell)"
+    "(+get +set ~$idempotency ~$doorbell)" \
+    "(+hmget +hgetall ~$definitions)" \
+    "(+hexists ~$polls)" \
+    "(+get ~$published)"
 
-# May read, claim, acknowledge and trim, put aside what cannot be counted, and forget the keys of what it
-# trims. It cannot vote. INFO tells it how much memory is left.
+# May read, claim, acknowledge and trim, put aside what cannot be counted, forget the keys of what it
+# trims, and publish definitions of polls. It cannot vote. INFO tells it how much memory is left.
 user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "+ping +time +info" \
-    "&$doorbell +publish +subscribe +unsubscribe" \
+    "&$bell +publish +subscribe +unsubscribe" \
     "(+eval +evalsha ~$stream ~$rejected ~$doorbell ~$tidied ~$trimmed)" \
     "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo +xpending +xlen +xrange +xrevrange ~$stream)" \
     "(+xadd +xlen ~$rejected)" \
     "(+get +set +del ~$doorbell)" \
     "(+set ~$tidied)" \
     "(+get +incrby ~$trimmed)" \
-    "(+unlink ~$stream:idempotency:*)"
+    "(+unlink ~$idempotency)" \
+    "(+eval +evalsha ~$definitions ~$polls ~$published)" \
+    "(+hget +hset +del +expire ~$definitions)" \
+    "(+hset +hdel ~$polls)" \
+    "(+get +set ~$published)"
+
+# May publish definitions of polls, and nothing else.
+user spinvote-organizer "${SPINVOTE_ORGANIZER_PASSWORD:-}" \
+    "+ping" \
+    "(+eval +evalsha ~$definitions ~$polls)" \
+    "(+hget +hset +del +expire ~$definitions)" \
+    "(+hset +hdel ~$polls)"
 
 # May see how much there is to do, and nothing of what it is.
 user spinvote-scaler "${SPINVOTE_SCALER_PASSWORD:-}" \

@@ -1,6 +1,8 @@
-//! Takes the comments out of the Lua scripts: they are part of what is sent with each vote.
+//! Takes the comments out of the Lua scripts, and works out the hash by which Redis knows each.
 
 use std::{env, fs, io, path::Path};
+
+use sha1_smol::Sha1;
 
 const SCRIPTS: &str = "src/stream";
 
@@ -12,7 +14,12 @@ fn main() -> io::Result<()> {
         if path.extension().is_some_and(|extension| extension == "lua") {
             let name = path.file_name().unwrap_or_default();
             let code = without_comments(&fs::read_to_string(&path)?);
-            fs::write(Path::new(&out).join(name), code)?;
+            let file = Path::new(&out).join(name);
+            fs::write(
+                file.with_extension("lua.sha1"),
+                Sha1::from(&code).digest().to_string(),
+            )?;
+            fs::write(file, code)?;
         }
     }
     Ok(())

@@ -305,7 +305,7 @@ impl World {
     /// The dead letters, each with its reason and the id that it had.
     pub async fn dead_letters(&self) -> Vec<(String, String)> {
         let entries: redis::streams::StreamRangeReply =
-            self.command("XRANGE votes:rejected - +").await;
+            self.command("XRANGE {votes}:rejected - +").await;
         let text = |entry: &redis::streams::StreamId, field: &str| {
             entry.get::<String>(field).unwrap_or_default()
         };

@@ -148,7 +148,7 @@ async fn bad_entries_go_to_the_dead_letters_with_a_reason_and_hold_nobody_up() {
     );
 
     // All that the entry said is kept.
-    let kept: redis::streams::StreamRangeReply = world.command("XRANGE votes:rejected - +").await;
+    let kept: redis::streams::StreamRangeReply = world.command("XRANGE {votes}:rejected - +").await;
     assert!(
         kept.ids
             .iter()
@@ -240,6 +240,7 @@ async fn a_sweep_works_batch_by_batch_and_rings_when_more_is_left() {
 #[tokio::test]
 async fn the_doorbell_rings_once_until_it_is_answered_or_a_second_has_passed() {
     let world = World::start_with(without_tally).await;
+    world.sweep().await;
     let mut bell = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator))
         .unwrap()
         .get_async_pubsub()
@@ -257,12 +258,12 @@ async fn the_doorbell_rings_once_until_it_is_answered_or_a_second_has_passed() {
     }
     assert!(rang().await);
     assert!(!rang().await, "one wake-up is on its way already");
-    let lives: i64 = world.command("PTTL votes:doorbell").await;
+    let lives: i64 = world.command("PTTL {votes}:doorbell").await;
     assert!(
         (1..=1000).contains(&lives) || lives == -2,
         "the flag expires: {lives}"
     );
-    let _: i64 = world.command("DEL votes:doorbell").await;
+    let _: i64 = world.command("DEL {votes}:doorbell").await;
     world.vote("cats").await;
     assert!(
         rang().await,
@@ -420,7 +421,7 @@ async fn entries_larger_than_any_reply_hold_nobody_up() {
     assert_eq!(reasons.len(), 144);
     // Copies are cut, and say what they are of.
     let letters: redis::streams::StreamRangeReply =
-        world.command("XRANGE votes:rejected - + COUNT 1").await;
+        world.command("XRANGE {votes}:rejected - + COUNT 1").await;
     let letter = &letters.ids[0];
     assert_eq!(letter.get::<String>("option").unwrap().len(), 1020);
     assert_eq!(letter.get::<i64>("entry_bytes"), Some(1_000_006));
@@ -431,7 +432,7 @@ async fn entries_larger_than_any_reply_hold_nobody_up() {
 async fn a_dead_letter_that_cannot_be_written_is_not_acknowledged_and_stops_no_vote() {
     let world =
         World::start_with(|stack| without_tally(stack).variable("claim_idle_ms", "300")).await;
-    let _: () = world.command("SET votes:rejected occupied").await;
+    let _: () = world.command("SET {votes}:rejected occupied").await;
     for _ in 0..3 {
         world.append(&[("option", b"birds")]).await;
         world.append(&[("option", b"cats")]).await;
@@ -443,7 +444,7 @@ async fn a_dead_letter_that_cannot_be_written_is_not_acknowledged_and_stops_no_v
     assert_eq!(pending.count(), 3, "nobody has seen them yet");
     assert_eq!(world.logged("dead_letters_not_written")[0]["entries"], 3);
 
-    let _: i64 = world.command("DEL votes:rejected").await;
+    let _: i64 = world.command("DEL {votes}:rejected").await;
     eventually("they are put aside", async || {
         world.sweep().await.json()["left"] == 0
     })

@@ -212,20 +212,20 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
         "XTRIM votes MAXLEN 0",
         "XACK votes vote-processors 1-1",
         "XGROUP DESTROY votes vote-processors",
-        "XRANGE votes:rejected - +",
-        "DEL votes:doorbell",
+        "XRANGE {votes}:rejected - +",
+        "DEL {votes}:doorbell",
         "INFO memory",
     ] {
         assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
     }
     for forbidden in [
         "XADD votes * vote cats",
-        "DEL votes:rejected",
-        "SET votes:idempotency:default:k x",
-        "GET votes:idempotency:default:k",
+        "DEL {votes}:rejected",
+        "SET {votes}:idempotency:default:k x",
+        "GET {votes}:idempotency:default:k",
         "UNLINK votes",
-        "UNLINK votes:rejected",
-        "SET votes:trimmed-early 0",
+        "UNLINK {votes}:rejected",
+        "SET {votes}:trimmed-early 0",
     ] {
         assert!(
             is_refused(&mut consumer, forbidden).await,

@@ -139,9 +139,9 @@ async fn a_small_redis_takes_votes_for_ever_as_long_as_they_are_counted() {
     world.settles_at(VOTES, 0).await;
 
     // It is told, and the oldest keys went.
-    let early: i64 = world.command("GET votes:trimmed-early").await;
+    let early: i64 = world.command("GET {votes}:trimmed-early").await;
     assert!(early > VOTES / 3, "{early}");
-    let first = format!("EXISTS votes:idempotency:default:{}", key(0));
+    let first = format!("EXISTS {{votes}}:idempotency:default:{}", key(0));
     assert_eq!(world.command::<i64>(&first).await, 0);
     let again = world.vote_with_key("cats", &key(0)).await;
     assert_eq!(again.status, 201);

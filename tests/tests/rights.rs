@@ -8,18 +8,29 @@ use spinvote_tests::World;
 
 /// Which role has which privilege on what. Of an owner's privileges on its own things only those on the
 /// database and the defaults are listed.
-const PRIVILEGES: [(&str, &str, &str); 19] = [
+const PRIVILEGES: [(&str, &str, &str); 30] = [
     ("owner", "database", "CONNECT"),
     ("owner", "database", "CREATE"),
     ("owner", "database", "TEMPORARY"),
     ("owner", "default for functions", "EXECUTE"),
     ("public", "database", "CONNECT"),
     ("public", "schema public", "USAGE"),
+    ("spinvote_consumer", "function poll_definitions", "EXECUTE"),
+    ("spinvote_consumer", "function poll_revisions", "EXECUTE"),
     ("spinvote_consumer", "function record_votes", "EXECUTE"),
     ("spinvote_consumer", "schema public", "USAGE"),
+    ("spinvote_consumer", "table deleted_polls", "SELECT"),
     ("spinvote_consumer", "table polls", "SELECT"),
     ("spinvote_consumer", "table schema_migrations", "SELECT"),
     ("spinvote_consumer", "table votes", "SELECT"),
+    ("spinvote_organizer", "function poll_definitions", "EXECUTE"),
+    ("spinvote_organizer", "schema public", "USAGE"),
+    ("spinvote_organizer", "table deleted_polls", "SELECT"),
+    ("spinvote_organizer", "table polls", "DELETE"),
+    ("spinvote_organizer", "table polls", "INSERT"),
+    ("spinvote_organizer", "table polls", "SELECT"),
+    ("spinvote_organizer", "table polls", "UPDATE"),
+    ("spinvote_organizer", "table vote_events", "SELECT"),
     ("spinvote_reader", "column vote_events.option", "SELECT"),
     ("spinvote_reader", "column vote_events.poll", "SELECT"),
     (
@@ -96,7 +107,11 @@ async fn each_database_role_has_the_privileges_in_the_table_and_no_others() {
     let plain = |name: &str| (name.to_owned(), false, 0);
     assert_eq!(
         roles,
-        [plain("spinvote_consumer"), plain("spinvote_reader")]
+        [
+            plain("spinvote_consumer"),
+            plain("spinvote_organizer"),
+            plain("spinvote_reader")
+        ]
     );
 }
 
@@ -107,7 +122,12 @@ async fn a_function_made_later_is_not_for_everybody() {
     sql.batch_execute("create function later() returns int language sql as 'select 1'")
         .await
         .unwrap();
-    for role in ["spinvote_reader", "spinvote_consumer", "public"] {
+    for role in [
+        "spinvote_reader",
+        "spinvote_consumer",
+        "spinvote_organizer",
+        "public",
+    ] {
         let may: bool = sql
             .query_one(
                 "select has_function_privilege($1, 'later()', 'execute')",
@@ -122,7 +142,7 @@ async fn a_function_made_later_is_not_for_everybody() {
 
 /// The rules of each user, as `ACL SETUSER` takes them; redis/users.sh says what each is for. A selector
 /// is one rule.
-const REDIS_USERS: [(&str, &[&str]); 4] = [
+const REDIS_USERS: [(&str, &[&str]); 5] = [
     // Only Redis itself, when it reads its append-only file.
     ("default", &["off", "~*", "&*", "+@all"]),
     ("operator", &["on", "~*", "&*", "+@all"]),
@@ -131,11 +151,17 @@ const REDIS_USERS: [(&str, &[&str]); 4] = [
         &[
             "on",
             "+ping",
+            "+time",
+            "+info",
             "&votes:doorbell",
             "+publish",
-            "(+eval +evalsha ~votes ~votes:idempotency:* ~votes:doorbell)",
+            "(+eval +evalsha ~votes ~{votes}:idempotency:* ~{votes}:doorbell ~{votes}:poll:* ~{votes}:polls \
+              ~{votes}:published)",
             "(+xadd %W~votes)",
-            "(+get +set ~votes:idempotency:* ~votes:doorbell)",
+            "(+get +set ~{votes}:idempotency:* ~{votes}:doorbell)",
+            "(+hmget +hgetall ~{votes}:poll:*)",
+            "(+hexists ~{votes}:polls)",
+            "(+get ~{votes}:published)",
         ],
     ),
     (
@@ -149,14 +175,28 @@ const REDIS_USERS: [(&str, &[&str]); 4] = [
             "+publish",
             "+subscribe",
             "+unsubscribe",
-            "(+eval +evalsha ~votes ~votes:rejected ~votes:doorbell ~votes:tidied ~votes:trimmed-early)",
+            "(+eval +evalsha ~votes ~{votes}:rejected ~{votes}:doorbell ~{votes}:tidied ~{votes}:trimmed-early)",
             "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo \
               +xpending +xlen +xrange +xrevrange ~votes)",
-            "(+xadd +xlen ~votes:rejected)",
-            "(+get +set +del ~votes:doorbell)",
-            "(+set ~votes:tidied)",
-            "(+get +incrby ~votes:trimmed-early)",
-            "(+unlink ~votes:idempotency:*)",
+            "(+xadd +xlen ~{votes}:rejected)",
+            "(+get +set +del ~{votes}:doorbell)",
+            "(+set ~{votes}:tidied)",
+            "(+get +incrby ~{votes}:trimmed-early)",
+            "(+unlink ~{votes}:idempotency:*)",
+            "(+eval +evalsha ~{votes}:poll:* ~{votes}:polls ~{votes}:published)",
+            "(+hget +hset +del +expire ~{votes}:poll:*)",
+            "(+hset +hdel ~{votes}:polls)",
+            "(+get +set ~{votes}:published)",
+        ],
+    ),
+    (
+        "spinvote-organizer",
+        &[
+            "on",
+            "+ping",
+            "(+eval +evalsha ~{votes}:poll:* ~{votes}:polls)",
+            "(+hget +hset +del +expire ~{votes}:poll:*)",
+            "(+hset +hdel ~{votes}:polls)",
         ],
     ),
 ];

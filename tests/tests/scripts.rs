@@ -38,21 +38,21 @@ async fn run(
 
 /// Old entries trimmed, entries trimmed early, consumers forgotten, whether there is more.
 async fn tidy(redis: &mut MultiplexedConnection, retention: &str) -> [i64; 4] {
-    let keys = ["votes", "votes:tidied", "votes:trimmed-early"];
+    let keys = ["votes", "{votes}:tidied", "{votes}:trimmed-early"];
     let arguments = [
         "vote-processors",
         retention,
         "300000",
         "0",
         "75",
-        "votes:idempotency:",
+        "{votes}:idempotency:",
     ];
     let reply = run(redis, TIDY, &keys, &arguments).await;
     reply.try_into().unwrap()
 }
 
 async fn standing(redis: &mut MultiplexedConnection) -> [i64; 13] {
-    let keys = ["votes", "votes:rejected", "votes:trimmed-early"];
+    let keys = ["votes", "{votes}:rejected", "{votes}:trimmed-early"];
     let reply = run(redis, STANDING, &keys, &["vote-processors"]).await;
     reply.try_into().unwrap()
 }
@@ -77,7 +77,7 @@ async fn fill(world: &World, votes: usize) {
         for n = 1, ARGV[1] do
             local id = 'vote-' .. redis.call('INCR', 'filled')
             redis.call('XADD', 'votes', '*', 'option', 'cats', 'poll', 'default', 'vote_id', id)
-            redis.call('SET', 'votes:idempotency:default:' .. id, 'x', 'EX', 86400)
+            redis.call('SET', '{votes}:idempotency:default:' .. id, 'x', 'EX', 86400)
         end";
     let mut redis = world.redis().await;
     let mut left = votes;
@@ -150,7 +150,7 @@ async fn what_is_settled_goes_early_with_its_key_and_the_rest_stays() {
     assert_eq!((early, left), (4998, 502));
     assert_eq!(standing(&mut consumer).await[12], early);
     for (vote, remembered) in [(1, 0), (4998, 0), (5000, 1), (5001, 1), (5500, 1)] {
-        let key = format!("EXISTS votes:idempotency:default:vote-{vote}");
+        let key = format!("EXISTS {{votes}}:idempotency:default:vote-{vote}");
         assert_eq!(world.command::<i64>(&key).await, remembered, "{key}");
     }
     // What is read and not acknowledged stays, too.
@@ -262,6 +262,7 @@ async fn ids_are_compared_as_numbers_however_large() {
 #[tokio::test]
 async fn after_a_restart_of_redis_the_lag_is_known_again() {
     let (mut world, _) = start().await;
+    world.sweep().await;
     world.vote("cats").await;
     world.sweep().await;
     world.stack.redis.stop();

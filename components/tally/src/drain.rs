@@ -7,7 +7,7 @@ use ballot::{Entry, Rejection, StreamId};
 use platform::log::{self, Level};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
 use platform::settings::InvalidSetting;
-use platform::stream::{Consumer, Delivery};
+use platform::stream::{Consumer, Definitions, Delivery};
 use platform::{Cause, Failure};
 use serde_json::json;
 
@@ -16,6 +16,7 @@ const MOST_UNSTORABLE: usize = 32;
 
 pub struct Drain {
     pub consumer: Consumer,
+    pub definitions: Definitions,
     pub postgres: Postgres,
 }
 
@@ -31,6 +32,7 @@ impl Drain {
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         Ok(Self {
             consumer: Consumer::from_settings().await?,
+            definitions: Definitions::from_settings().await?,
             postgres: Postgres::from_settings().await?,
         })
     }

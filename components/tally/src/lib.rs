@@ -20,6 +20,7 @@ use serde_json::json;
 use spin_sdk::http::IntoResponse;
 use spin_sdk::{http_service, redis_subscriber};
 
+mod definitions;
 mod drain;
 mod metrics;
 
@@ -50,6 +51,10 @@ async fn open(component: &'static str) -> Result<&'static Drain, InvalidSetting>
 
 async fn drain_all(drain: &Drain) -> Result<(), Failure> {
     drain.answer_doorbell().await?;
+    // A vote that found no definition has rung, too, and waits for it.
+    if !drain.definitions.are_published().await? {
+        definitions::publish(&drain.postgres, &drain.definitions).await?;
+    }
     loop {
         let more = drain.count_batch().await?.more;
         // At a high rate of votes this never ends, and a sweep alone would come too late for a Redis that fills.
@@ -90,6 +95,7 @@ async fn sweep(drain: &Drain) -> web::Result {
 /// are left.
 async fn drain_some(drain: &Drain) -> Result<(usize, i64), Failure> {
     let until = Instant::now() + SWEEP_FOR;
+    definitions::publish(&drain.postgres, &drain.definitions).await?;
     let mut counted = 0;
     loop {
         let batch = drain.count_batch().await?;

@@ -1,4 +1,4 @@
-//! `POST /api/vote`: a vote as JSON, from a program.
+//! `POST /api/vote` and `POST /api/polls/{poll}/vote`: a vote as JSON, from a program.
 
 use ballot::{Door, IdempotencyKey, PollId, VoteRequest};
 use http::header::LOCATION;
@@ -7,9 +7,7 @@ use pages::Paths;
 use platform::http::{self as web, Problem, Request};
 use serde::Serialize;
 
-use crate::ballot_box::{BallotBox, Cast, issue_id};
-
-pub const PATH: &str = "/api/vote";
+use crate::ballot_box::{BallotBox, NotCast, issue_id};
 
 #[derive(Serialize)]
 struct Recorded<'a> {
@@ -19,28 +17,28 @@ struct Recorded<'a> {
     vote_id: &'a str,
 }
 
-pub async fn cast(request: Request) -> web::Result {
+pub async fn cast(poll: PollId, request: Request) -> web::Result {
     web::allow(&request, &[Method::POST])?;
     let ballot_box = BallotBox::open().await?;
     let key = idempotency_key(request.headers())?;
-    let VoteRequest { option } = ballot_box
-        .read(request, VoteRequest::parse, |vote| &vote.option)
-        .await?;
-    let poll = PollId::default();
+    let VoteRequest { option } = ballot_box.read(request, VoteRequest::parse).await?;
     let vote_id = key.map_or_else(|| issue_id(Door::Api), IdempotencyKey::into_vote_id);
 
-    let cast = ballot_box.cast(&poll, &option, &vote_id).await;
-    let cast = cast.map_err(|failure| Problem::Unavailable {
-        detail: "The vote could not be recorded. Send it again in a moment, with an Idempotency-Key \
-                 so that it counts once.",
-        failure,
-    })?;
-    let Cast::Recorded(stream_id) = cast else {
-        return Err(Problem::Unprocessable(
-            "This Idempotency-Key was used for another option. Use a new key for a new vote."
-                .into(),
-        ));
-    };
+    let stream_id = ballot_box
+        .cast(&poll, &option, &vote_id)
+        .await
+        .map_err(|not_cast| match not_cast {
+            NotCast::IdTaken => Problem::Unprocessable(
+                "This Idempotency-Key was used for another option. Use a new key for a new vote."
+                    .into(),
+            ),
+            NotCast::Refused(problem) => problem,
+            NotCast::Unavailable(failure) => Problem::Unavailable {
+                detail: "The vote could not be recorded. Send it again in a moment, with an Idempotency-Key \
+                         so that it counts once.",
+                failure,
+            },
+        })?;
 
     let mut response = web::json(
         StatusCode::CREATED,

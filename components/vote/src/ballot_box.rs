@@ -1,23 +1,36 @@
 //! The one way into the stream, whichever door a vote came by.
 
-use ballot::{Door, InvalidRequest, OptionName, PollId, StreamId, VoteId, default_poll};
+use std::time::{Duration, Instant};
+
+use ballot::{Door, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
 use platform::http::{self as web, BodyLimits, Problem, Request};
 use platform::settings::InvalidSetting;
-use platform::stream::Producer;
-use platform::{Failure, PerInstance};
+use platform::stream::{Appended, Producer};
+use platform::{Cause, Failure, PerInstance};
+use serde_json::{Map, json};
 use uuid::Uuid;
+
+/// How long a vote waits for the definition of its poll, which is missing when Redis has just started. The
+/// consumer is asked for it, and needs a few milliseconds.
+const WAITS_FOR_DEFINITION: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// More options than these are not listed in an answer.
+const MOST_LISTED: usize = 10;
 
 pub struct BallotBox {
     producer: Producer,
     limits: BodyLimits,
 }
 
-/// What became of a vote.
-pub enum Cast {
-    /// It is in the stream, now or since it was first sent.
-    Recorded(StreamId),
+/// Why a vote is not in the stream, or not as it was sent.
+pub enum NotCast {
     /// Under its id a vote for another option is in the stream.
     IdTaken,
+    /// The poll does not take it.
+    Refused(Problem),
+    /// Whether it is in the stream is not known.
+    Unavailable(Failure),
 }
 
 static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
@@ -34,41 +47,91 @@ impl BallotBox {
             .await
     }
 
-    /// What a request brings, read by `parse`, if it is a vote that the poll has on offer.
+    /// What a request brings, read by `parse`.
     pub async fn read<T>(
         &self,
         request: Request,
         parse: impl Fn(&[u8]) -> Result<T, InvalidRequest>,
-        option: impl Fn(&T) -> &OptionName,
     ) -> web::Result<T> {
         let body = web::body(request, &self.limits).await?;
-        let vote = parse(&body).map_err(|invalid| match invalid {
+        parse(&body).map_err(|invalid| match invalid {
             InvalidRequest::NotJson => Problem::BadRequest(invalid.to_string()),
-            InvalidRequest::NotAVote | InvalidRequest::NotAForm => {
+            InvalidRequest::NotAVote | InvalidRequest::NotAForm | InvalidRequest::NotAnOption => {
                 Problem::Unprocessable(invalid.to_string())
             }
-            InvalidRequest::NotAnOption => Problem::Unprocessable(default_poll::choices()),
-        })?;
-        if default_poll::offers(option(&vote)) {
-            Ok(vote)
-        } else {
-            Err(Problem::Unprocessable(default_poll::choices()))
-        }
+        })
     }
 
+    /// Appends a vote, if its poll takes it.
     pub async fn cast(
         &self,
         poll: &PollId,
         option: &OptionName,
         vote_id: &VoteId,
-    ) -> Result<Cast, Failure> {
-        let appended = self.producer.append(poll, option, vote_id).await?;
-        Ok(if appended.option == option.as_str() {
-            Cast::Recorded(appended.stream_id)
-        } else {
-            Cast::IdTaken
-        })
+    ) -> Result<StreamId, NotCast> {
+        let until = Instant::now() + WAITS_FOR_DEFINITION;
+        loop {
+            let appended = self.producer.append(poll, option, vote_id, None).await;
+            return match appended.map_err(NotCast::Unavailable)? {
+                Appended::Unpublished if Instant::now() < until => {
+                    platform::sleep(BETWEEN_LOOKS).await;
+                    continue;
+                }
+                Appended::Unpublished => Err(NotCast::Unavailable(Failure {
+                    upstream: "redis",
+                    cause: Cause::Refused("the definition of the poll is not published".into()),
+                })),
+                Appended::Recorded {
+                    stream_id,
+                    option: recorded,
+                } if recorded == *option => Ok(stream_id),
+                Appended::Recorded { .. } => Err(NotCast::IdTaken),
+                refusal => Err(NotCast::Refused(problem(poll, refusal))),
+            };
+        }
     }
+}
+
+/// What the client is told of a vote that its poll does not take.
+fn problem(poll: &PollId, refusal: Appended) -> Problem {
+    match refusal {
+        Appended::UnknownOption(options) => Problem::Unprocessable(choices(poll, &options)),
+        Appended::UnknownPoll => Problem::NotFound(format!(
+            "There is no poll \"{poll}\". GET /api/polls lists those that there are."
+        )),
+        Appended::NotOpen(time) => out_of_hours("opens_at", time, |time| {
+            format!("The poll \"{poll}\" opens at {time}. Vote again then.")
+        }),
+        Appended::Closed(time) => out_of_hours("closes_at", time, |time| {
+            format!("The poll \"{poll}\" closed at {time}. It takes no more votes.")
+        }),
+        Appended::VoterMissing => Problem::Conflict {
+            detail: format!("In the poll \"{poll}\" each voter has one vote. Say who votes."),
+            members: Map::new(),
+        },
+        Appended::Recorded { .. } | Appended::Unpublished => {
+            Problem::Internal("no refusal".to_owned())
+        }
+    }
+}
+
+fn out_of_hours(name: &str, time: Timestamp, detail: impl Fn(&str) -> String) -> Problem {
+    let time = time.to_string();
+    Problem::Conflict {
+        detail: detail(&time),
+        members: Map::from_iter([(name.to_owned(), json!(time))]),
+    }
+}
+
+/// What a client is told that chose something else.
+fn choices(poll: &PollId, options: &[OptionName]) -> String {
+    let names: Vec<_> = options.iter().map(OptionName::as_str).collect();
+    let choose = if names.len() > MOST_LISTED {
+        format!("GET /api/polls/{poll} lists all {}", names.len())
+    } else {
+        format!("Choose one of: {}", names.join(", "))
+    };
+    format!("The poll \"{poll}\" has no such option. {choose}.")
 }
 
 /// An id for a vote that came without one. It grows with time, so that the index of the audit log grows

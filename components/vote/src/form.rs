@@ -1,18 +1,15 @@
-//! `POST /vote`: a vote from a browser without a script.
+//! `POST /vote` and `POST /polls/{poll}/vote`: a vote from a browser without a script.
 
 use ballot::{Door, PollId, VoteForm};
 use http::Method;
 use pages::Paths;
 use platform::http::{self as web, Problem, Request};
 
-use crate::ballot_box::{BallotBox, Cast, issue_id};
-
-pub const PATH: &str = "/vote";
+use crate::ballot_box::{BallotBox, NotCast, issue_id};
 
 /// Records the vote and leads to the results, which show what became of it. If Redis does not take
 /// it, the page that says so sends it again under its id.
-pub async fn cast(request: Request) -> web::Result {
-    let poll = PollId::default();
+pub async fn cast(poll: PollId, request: Request) -> web::Result {
     let paths = Paths::of(&poll);
     // A browser that is led here by the address alone finds the form.
     if [Method::GET, Method::HEAD].contains(request.method()) {
@@ -20,17 +17,16 @@ pub async fn cast(request: Request) -> web::Result {
     }
     web::allow(&request, &[Method::GET, Method::POST])?;
     let ballot_box = BallotBox::open().await?;
-    let VoteForm { option, vote_id } = ballot_box
-        .read(request, VoteForm::parse, |vote| &vote.option)
-        .await?;
+    let VoteForm { option, vote_id } = ballot_box.read(request, VoteForm::parse).await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
     match ballot_box.cast(&poll, &option, &vote_id).await {
-        Ok(Cast::Recorded(_)) => web::see_other(&paths.results_of(vote_id.as_str())),
-        Ok(Cast::IdTaken) => Err(Problem::Unprocessable(
+        Ok(_) => web::see_other(&paths.results_of(vote_id.as_str())),
+        Err(NotCast::IdTaken) => Err(Problem::Unprocessable(
             "This vote was recorded already, for another option. Go back to cast a new one.".into(),
         )),
-        Err(failure) => Err(Problem::NotRecorded {
+        Err(NotCast::Refused(problem)) => Err(problem),
+        Err(NotCast::Unavailable(failure)) => Err(Problem::NotRecorded {
             vote: Box::new((poll, option, vote_id)),
             failure,
         }),

@@ -7,6 +7,7 @@ mod api;
 mod ballot_box;
 mod form;
 
+use pages::PollPath;
 use platform::http::{self as web, Problem, Request};
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
@@ -17,9 +18,9 @@ async fn handle(request: Request) -> impl IntoResponse {
         "vote",
         Some(pages::error_page),
         request,
-        async |request| match request.uri().path() {
-            api::PATH => api::cast(request).await,
-            form::PATH => form::cast(request).await,
+        async |request| match PollPath::parse(request.uri().path()) {
+            Some((poll, PollPath::ApiVote)) => api::cast(poll, request).await,
+            Some((poll, PollPath::Form)) => form::cast(poll, request).await,
             _ => Err(Problem::NothingHere),
         },
     )

@@ -5,11 +5,12 @@
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
-//! and [`Rejection`] for what cannot be counted), and what comes out ([`Results`], [`Receipt`]).
+//! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`]), and what of a poll must be
+//! known to take a vote in it ([`Definition`]).
 
 #![warn(missing_docs)]
 
-pub mod default_poll;
+mod definition;
 mod entry;
 mod form;
 mod idempotency_key;
@@ -21,6 +22,7 @@ mod results;
 mod stream_id;
 mod timestamp;
 
+pub use definition::{Change, Definition};
 pub use entry::{Entry, RawEntry, RawField, RawFields};
 pub use form::VoteForm;
 pub use idempotency_key::{IdempotencyKey, InvalidKey};

@@ -1,6 +1,8 @@
 //! Points in time, as entries state them.
 
-use chrono::{DateTime, NaiveDateTime};
+use std::fmt;
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat};
 
 /// Microseconds since the Unix epoch, from 1970 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +35,19 @@ impl Timestamp {
     /// Microseconds since the Unix epoch.
     pub fn as_micros(self) -> i64 {
         self.0
+    }
+
+    /// Milliseconds since the Unix epoch, rounded down.
+    pub fn as_millis(self) -> i64 {
+        self.0 / 1000
+    }
+}
+
+/// ISO 8601 in UTC, with as many decimals as it takes: `2025-11-16T20:14:48Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        f.write_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 
@@ -128,6 +143,7 @@ mod tests {
             prop_assert_eq!(micros(&seconds), Some(expected));
             let iso = DateTime::from_timestamp_micros(expected).unwrap().to_rfc3339();
             prop_assert_eq!(micros(&iso), Some(expected));
+            prop_assert_eq!(micros(&Timestamp(expected).to_string()), Some(expected));
         }
     }
 }

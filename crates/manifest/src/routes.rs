@@ -19,6 +19,8 @@ pub struct Match<'a, T> {
     route: &'a Route<T>,
     /// What followed the part that matched, with its slash; empty for a route without `/...`.
     pub rest: String,
+    /// What stands in the path for each `:name` of the route.
+    pub named: Vec<(String, String)>,
 }
 
 impl<T> Routes<T> {
@@ -46,14 +48,18 @@ impl<T> Routes<T> {
     /// The route that answers a path, which comes without a query.
     pub fn find(&self, path: &str) -> Option<Match<'_, T>> {
         let found = self.0.best_match(path)?;
-        let rest = found
-            .captures()
+        let captures = found.captures();
+        let rest = captures
             .wildcard()
             .map(|rest| format!("/{rest}"))
             .unwrap_or_default();
         Some(Match {
             route: found.handler(),
             rest,
+            named: captures
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
         })
     }
 }
@@ -108,6 +114,8 @@ mod tests {
         let winner = |path| *routes.find(path).unwrap().value();
         assert_eq!(winner("/api/polls/x/vote"), "/api/polls/:poll/vote");
         assert_eq!(winner("/api/polls/x"), "/api/polls/...");
+        let named = routes.find("/api/polls/x/vote").unwrap().named;
+        assert_eq!(named, [("poll".to_owned(), "x".to_owned())]);
     }
 
     #[test]

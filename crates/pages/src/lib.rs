@@ -27,7 +27,7 @@ mod vote_page;
 pub use api_page::api_page;
 pub use error_page::{ErrorPage, RetryForm, error_page};
 pub use language::Language;
-pub use paths::Paths;
+pub use paths::{Paths, PollPath};
 pub use poll::{Choice, Poll};
 pub use results_page::{MyVote, ResultsPage, results_page};
 pub use vote_page::vote_page;

@@ -30,6 +30,57 @@ pub struct Paths {
     pub api_receipts: String,
 }
 
+/// What of a poll a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PollPath<'a> {
+    /// The page to vote on.
+    Page,
+    /// The page with the results.
+    Results,
+    /// Takes the page's form.
+    Form,
+    /// The poll itself, as JSON.
+    Api,
+    /// Takes a vote as JSON.
+    ApiVote,
+    /// The results as JSON.
+    ApiResults,
+    /// All votes, for organizers.
+    ApiVotes,
+    /// The receipt of a vote, whose id is percent-encoded.
+    ApiReceipt(&'a str),
+}
+
+impl<'a> PollPath<'a> {
+    /// The poll of a path, and what of it is meant; none if the path is not that of a poll. The paths of the
+    /// default poll without its name lead to the same.
+    pub fn parse(path: &'a str) -> Option<(PollId, Self)> {
+        let (prefix, rest) = match path.strip_prefix("/api") {
+            Some(rest) if rest.starts_with('/') => ("/api", rest),
+            _ => ("", path),
+        };
+        let (poll, rest) = match rest.strip_prefix("/polls/") {
+            Some(rest) => {
+                let end = rest.find('/').unwrap_or(rest.len());
+                (PollId::parse(&rest[..end]).ok()?, &rest[end..])
+            }
+            None => (PollId::default(), if path == "/" { "" } else { rest }),
+        };
+        let of = match (prefix, rest) {
+            ("", "") => Self::Page,
+            ("", "/results") => Self::Results,
+            ("", "/vote") => Self::Form,
+            ("/api", "") => Self::Api,
+            ("/api", "/vote") => Self::ApiVote,
+            ("/api", "/results") => Self::ApiResults,
+            ("/api", "/votes") => Self::ApiVotes,
+            ("/api", rest) => Self::ApiReceipt(rest.strip_prefix("/votes/")?),
+            _ => return None,
+        };
+        Some((poll, of))
+    }
+}
+
 impl Paths {
     /// The default poll is at the root; all others are under their name, which needs no encoding.
     pub fn of(poll: &PollId) -> Self {
@@ -99,6 +150,41 @@ mod tests {
         assert_eq!(paths.page, "/polls/pets-2026");
         assert_eq!(paths.form, "/polls/pets-2026/vote");
         assert_eq!(paths.api_results, "/api/polls/pets-2026/results");
+    }
+
+    #[test]
+    fn a_path_leads_to_what_it_was_made_for() {
+        for poll in ["default", "pets-2026"] {
+            let poll = PollId::parse(poll).unwrap();
+            let paths = Paths::of(&poll);
+            for (path, of) in [
+                (&paths.page, PollPath::Page),
+                (&paths.results, PollPath::Results),
+                (&paths.form, PollPath::Form),
+                (&paths.api_vote, PollPath::ApiVote),
+                (&paths.api_results, PollPath::ApiResults),
+                (&paths.receipt("a/b"), PollPath::ApiReceipt("a%2Fb")),
+                (&format!("/api/polls/{poll}"), PollPath::Api),
+                (&format!("/api/polls/{poll}/votes"), PollPath::ApiVotes),
+                (&format!("/polls/{poll}/vote"), PollPath::Form),
+            ] {
+                assert_eq!(PollPath::parse(path), Some((poll.clone(), of)), "{path}");
+            }
+        }
+        for path in [
+            "/api",
+            "/api/",
+            "/apivote",
+            "/polls",
+            "/polls/",
+            "/polls/A",
+            "/polls/a/x",
+            "/polls/a/vote/",
+            "/health",
+            "/api/polls/a/vote/x",
+        ] {
+            assert_eq!(PollPath::parse(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! A poll as a page shows it.
 
-use ballot::{PollId, default_poll};
+use ballot::PollId;
 
 use crate::Language;
+
+/// Until the page is made from the poll itself.
+const OPTIONS: [&str; 2] = ["cats", "dogs"];
 
 /// What is asked, and what can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl Poll {
         Self {
             id: PollId::default(),
             question: texts.default_question.to_owned(),
-            choices: default_poll::OPTIONS
+            choices: OPTIONS
                 .iter()
                 .zip(texts.default_options)
                 .map(|(option, label)| Choice {

@@ -44,6 +44,11 @@ impl Failure {
         let fields = json!({ "upstream": self.upstream, "error": self.to_string() });
         log::error("upstream_failed", fields);
     }
+
+    /// Whether the server answered with an error in which this stands.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        matches!(&self.cause, Cause::Refused(error) if error.contains(words))
+    }
 }
 
 /// A connection that is opened when it is first needed, and opened again, once, when it turns out to

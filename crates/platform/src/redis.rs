@@ -49,21 +49,34 @@ impl Redis {
         self.execute("PING", &[]).await.map(drop)
     }
 
-    /// Runs a script with the keys that it touches and its arguments. The text is sent each time:
-    /// Redis knows it by its hash, and a server that has just started needs no other treatment.
+    /// Runs a script with the keys that it touches and its arguments, by its hash. A server that does not
+    /// know it, having just started, is sent the text.
     pub(crate) async fn evaluate(
         &self,
-        script: &str,
+        script: &Script,
         keys: &[&str],
         arguments: impl IntoIterator<Item = RedisParameter>,
     ) -> Result<Vec<Value>, Failure> {
-        let parameters: Vec<_> = [parameter(script), number(keys.len())]
+        let mut parameters: Vec<_> = [parameter(script.sha1), number(keys.len())]
             .into_iter()
             .chain(keys.iter().map(parameter))
             .chain(arguments)
             .collect();
-        self.execute("EVAL", &parameters).await
+        match self.execute("EVALSHA", &parameters).await {
+            Err(failure) if failure.says("No matching script") => {
+                parameters[0] = parameter(script.text);
+                self.execute("EVAL", &parameters).await
+            }
+            outcome => outcome,
+        }
     }
+}
+
+/// A Lua script.
+pub(crate) struct Script {
+    pub(crate) text: &'static str,
+    /// Of the text, in hexadecimal.
+    pub(crate) sha1: &'static str,
 }
 
 pub(crate) fn parameter(text: impl AsRef<[u8]>) -> RedisParameter {

@@ -108,6 +108,11 @@ pub fn variables(
         ("redis_api_password", secrets.redis_api.clone()),
         ("redis_consumer_user", RedisUser::Consumer.name().to_owned()),
         ("redis_consumer_password", secrets.redis_consumer.clone()),
+        (
+            "redis_organizer_user",
+            RedisUser::Organizer.name().to_owned(),
+        ),
+        ("redis_organizer_password", secrets.redis_organizer.clone()),
         ("postgres_host", "127.0.0.1".to_owned()),
         ("postgres_port", postgres.port().to_string()),
         ("postgres_database", DATABASE.to_owned()),
@@ -118,6 +123,13 @@ pub fn variables(
             "postgres_consumer_password",
             secrets.postgres_consumer.clone(),
         ),
+        ("postgres_organizer_user", Role::Organizer.name().to_owned()),
+        (
+            "postgres_organizer_password",
+            secrets.postgres_organizer.clone(),
+        ),
+        ("organizer_tokens", secrets.organizer_token.clone()),
+        ("voter_key", secrets.voter_key.clone()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -12,6 +12,7 @@ pub fn run(postgres: &Postgres, secrets: &Secrets) -> Result<String> {
         .arg(checkout::root().join("migrations/migrate.sh"))
         .env("SPINVOTE_READER_PASSWORD", &secrets.postgres_reader)
         .env("SPINVOTE_CONSUMER_PASSWORD", &secrets.postgres_consumer)
+        .env("SPINVOTE_ORGANIZER_PASSWORD", &secrets.postgres_organizer)
         .env("SPINVOTE_MIGRATE_WAIT", "10")
         .env_remove("SPINVOTE_MIGRATIONS")
         .output()

@@ -37,6 +37,8 @@ pub enum Role {
     Reader,
     /// May only execute `record_votes`, and read: the components tally and sweep.
     Consumer,
+    /// May change polls, and read the audit log: the component polls.
+    Organizer,
     /// May do anything, and owns everything.
     Operator,
 }
@@ -47,6 +49,7 @@ impl Role {
         match self {
             Self::Reader => "spinvote_reader",
             Self::Consumer => "spinvote_consumer",
+            Self::Organizer => "spinvote_organizer",
             Self::Operator => "operator",
         }
     }
@@ -55,6 +58,7 @@ impl Role {
         match self {
             Self::Reader => &secrets.postgres_reader,
             Self::Consumer => &secrets.postgres_consumer,
+            Self::Organizer => &secrets.postgres_organizer,
             Self::Operator => &secrets.postgres_operator,
         }
     }

@@ -31,8 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum User {
     /// May append and ring: the components vote and health.
     Api,
-    /// May read, acknowledge, claim and trim: the components tally and sweep.
+    /// May read, acknowledge, claim and trim, and publish definitions: the components tally and sweep.
     Consumer,
+    /// May publish definitions: the component polls.
+    Organizer,
     /// May do anything.
     Operator,
 }
@@ -43,6 +45,7 @@ impl User {
         match self {
             Self::Api => "spinvote-api",
             Self::Consumer => "spinvote-consumer",
+            Self::Organizer => "spinvote-organizer",
             Self::Operator => "operator",
         }
     }
@@ -51,6 +54,7 @@ impl User {
         match self {
             Self::Api => &secrets.redis_api,
             Self::Consumer => &secrets.redis_consumer,
+            Self::Organizer => &secrets.redis_organizer,
             Self::Operator => &secrets.redis_operator,
         }
     }
@@ -185,6 +189,7 @@ impl Redis {
             .env("SPINVOTE_STREAM", &self.stream)
             .env("SPINVOTE_API_PASSWORD", &self.secrets.redis_api)
             .env("SPINVOTE_CONSUMER_PASSWORD", &self.secrets.redis_consumer)
+            .env("SPINVOTE_ORGANIZER_PASSWORD", &self.secrets.redis_organizer)
             .env("SPINVOTE_OPERATOR_PASSWORD", &self.secrets.redis_operator)
             .output()
             .context("could not run redis/users.sh")?;

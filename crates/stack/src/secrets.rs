@@ -1,4 +1,4 @@
-//! The passwords of the private Redis and PostgreSQL: random, made here, known to nobody else.
+//! The secrets of a private Spinvote: random, made here, known to nobody else.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,79 +9,76 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// One password for each user of each store, of letters and digits only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Secrets {
-    pub redis_api: String,
-    pub redis_consumer: String,
-    pub redis_operator: String,
-    pub postgres_operator: String,
-    pub postgres_reader: String,
-    pub postgres_consumer: String,
+macro_rules! secrets {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What nobody else may know, each of letters and digits only.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Secrets {
+            $($(#[$doc])* pub $name: String,)*
+        }
+
+        impl Secrets {
+            /// New ones.
+            pub fn random() -> Result<Self> {
+                Ok(Self { $($name: password()?,)* })
+            }
+
+            /// Those that a file has, a line each, and new ones for those that it lacks.
+            fn parse(text: &str) -> Result<Self> {
+                let value = |name: &str| {
+                    text.lines()
+                        .find_map(|line| line.split_once('=').filter(|(key, _)| *key == name))
+                        .map_or_else(password, |(_, value)| Ok(value.to_owned()))
+                };
+                Ok(Self { $($name: value(stringify!($name))?,)* })
+            }
+
+            fn render(&self) -> String {
+                [$((stringify!($name), &self.$name),)*]
+                    .map(|(name, value)| format!("{name}={value}\n"))
+                    .concat()
+            }
+        }
+    };
+}
+
+secrets! {
+    /// Of Redis' user spinvote-api.
+    redis_api,
+    /// Of Redis' user spinvote-consumer.
+    redis_consumer,
+    /// Of Redis' user spinvote-organizer.
+    redis_organizer,
+    /// Of Redis' user operator.
+    redis_operator,
+    /// Of PostgreSQL's superuser.
+    postgres_operator,
+    /// Of the role spinvote_reader.
+    postgres_reader,
+    /// Of the role spinvote_consumer.
+    postgres_consumer,
+    /// Of the role spinvote_organizer.
+    postgres_organizer,
+    /// With which an organizer asks the API.
+    organizer_token,
+    /// Which signs the cookies of voters.
+    voter_key,
 }
 
 impl Secrets {
-    /// New ones.
-    pub fn random() -> Result<Self> {
-        Ok(Self {
-            redis_api: password()?,
-            redis_consumer: password()?,
-            redis_operator: password()?,
-            postgres_operator: password()?,
-            postgres_reader: password()?,
-            postgres_consumer: password()?,
-        })
-    }
-
-    /// Those in the file, which is made with new ones if it is not there.
+    /// Those in the file. What it lacks, if only since Spinvote needs one more, is made and added to it.
     pub fn kept_in(file: &Path) -> Result<Self> {
         let about = || format!("the passwords in {}", file.display());
-        match std::fs::read_to_string(file) {
-            Ok(text) => Self::parse(&text).with_context(about),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let secrets = Self::random()?;
-                write_private(file, &secrets.render()).with_context(about)?;
-                Ok(secrets)
-            }
-            Err(error) => Err(error).with_context(about),
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        let value = |name: &str| {
-            text.lines()
-                .find_map(|line| line.split_once('=').filter(|(key, _)| *key == name))
-                .map(|(_, value)| value.to_owned())
-                .with_context(|| format!("{name} is missing"))
+        let text = match std::fs::read_to_string(file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.with_context(about)?,
         };
-        Ok(Self {
-            redis_api: value("redis_api")?,
-            redis_consumer: value("redis_consumer")?,
-            redis_operator: value("redis_operator")?,
-            postgres_operator: value("postgres_operator")?,
-            postgres_reader: value("postgres_reader")?,
-            postgres_consumer: value("postgres_consumer")?,
-        })
-    }
-
-    fn render(&self) -> String {
-        let Self {
-            redis_api,
-            redis_consumer,
-            redis_operator,
-            postgres_operator,
-            postgres_reader,
-            postgres_consumer,
-        } = self;
-        format!(
-            "redis_api={redis_api}\n\
-             redis_consumer={redis_consumer}\n\
-             redis_operator={redis_operator}\n\
-             postgres_operator={postgres_operator}\n\
-             postgres_reader={postgres_reader}\n\
-             postgres_consumer={postgres_consumer}\n"
-        )
+        let secrets = Self::parse(&text)?;
+        let complete = secrets.render();
+        if complete != text {
+            write_private(file, &complete).with_context(about)?;
+        }
+        Ok(secrets)
     }
 }
 
@@ -119,8 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_password_is_named() {
-        let error = Secrets::parse("redis_api=x\n").unwrap_err();
-        assert_eq!(error.to_string(), "redis_consumer is missing");
+    fn what_a_file_lacks_is_made_once_and_the_rest_stays() {
+        let directory =
+            std::env::temp_dir().join(format!("spinvote-secrets-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("secrets");
+        std::fs::write(&file, "redis_api=x\n").unwrap();
+        let secrets = Secrets::kept_in(&file).unwrap();
+        assert_eq!(secrets.redis_api, "x");
+        assert_eq!(secrets.voter_key.len(), 40);
+        assert_eq!(Secrets::kept_in(&file).unwrap(), secrets);
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -284,6 +284,7 @@ impl Directory {
             postgres_operator: template.secrets()?.postgres_operator,
             postgres_reader: template.secrets()?.postgres_reader,
             postgres_consumer: template.secrets()?.postgres_consumer,
+            postgres_organizer: template.secrets()?.postgres_organizer,
             ..Secrets::random()?
         };
         Ok((directory, secrets))

@@ -79,5 +79,11 @@ pub fn prepare<B>(request: &mut Request<B>, route: &Match, client: SocketAddr) -
             HeaderValue::from_str(&value)?,
         );
     }
+    for (name, value) in &route.named {
+        headers.append(
+            HeaderName::try_from(format!("spin-path-match-{name}"))?,
+            HeaderValue::from_str(value)?,
+        );
+    }
     Ok(())
 }

@@ -26,8 +26,8 @@ pub fn new(app: &Arc<App>, triggers: Vec<HttpTrigger>) -> Result<Routes> {
     let mut routes = Vec::new();
     for HttpTrigger { route, component } in triggers {
         ensure!(
-            !route.contains([':', '*']),
-            "route {route:?}: named and starred segments are not supported by this runtime"
+            !route.contains('*'),
+            "route {route:?}: starred segments are not supported by this runtime"
         );
         let handler = match handlers.get(&component) {
             Some(handler) => ProxyHandler::clone(handler),

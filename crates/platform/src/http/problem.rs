@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ballot::{OptionName, PollId, VoteId};
-use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER};
+use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pages::{ErrorPage, Language, Paths, RetryForm, accept};
 use serde::Serialize;
@@ -29,6 +29,17 @@ pub enum Problem {
     },
     /// The body is compressed, or encoded otherwise: 415.
     Encoded,
+    /// Only who shows a token that we know may do this: 401.
+    Unauthorized,
+    /// The request is understood, and what is there does not allow it: 409. The members say what is there.
+    Conflict {
+        /// For the client.
+        detail: String,
+        /// By their names.
+        members: Map<String, Value>,
+    },
+    /// What is there is not what the client thinks: 412.
+    PreconditionFailed(String),
     /// A preflight from an origin that may not call: 400.
     UnknownOrigin,
     /// A page of another site tries to change something here: 403.
@@ -132,6 +143,19 @@ impl Problem {
                     "The body is compressed. Send it as it is, without Content-Encoding.".to_owned(),
                 )
             }
+            Self::Unauthorized => {
+                header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+                (
+                    StatusCode::UNAUTHORIZED,
+                    "Only organizers may do this. Send Authorization: Bearer with one of organizer_tokens."
+                        .to_owned(),
+                )
+            }
+            Self::Conflict { detail, members: found } => {
+                members = found;
+                (StatusCode::CONFLICT, detail)
+            }
+            Self::PreconditionFailed(detail) => (StatusCode::PRECONDITION_FAILED, detail),
             Self::UnknownOrigin => (
                 StatusCode::BAD_REQUEST,
                 "This origin may not call the API from a browser. Its operator can add it to cors_origins."

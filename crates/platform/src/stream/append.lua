@@ -1,32 +1,99 @@
 #!lua
--- Appends a vote to the stream and rings the doorbell. A vote whose key is remembered is not appended
--- again: the caller is told what came of it the first time.
+-- Appends a vote to the stream and rings the doorbell, if the definition of its poll allows it. A vote whose
+-- key is remembered is not appended again: the caller is told what came of it the first time.
 --
 -- KEYS  1  the stream
---       2  the doorbell: a flag, and the channel of the same name
---       3  what the idempotency key is remembered by; absent if the client gave none
--- ARGV  1  option   2  poll   3  vote id
---       4  for how long the flag holds, in ms
---       5  for how long the idempotency key is remembered, in s
--- Reply  the stream id, and the option that was appended under it
+--       2  the doorbell: a flag
+--       3  the definition of the poll, a hash: see publish.lua
+--       4  the names of all polls that are published, a hash
+--       5  since which start of Redis all are
+--       6  what the idempotency key is remembered by; absent if the client gave none
+-- ARGV  1  option   2  poll   3  vote id   4  voter; empty if nobody is known
+--       5  the channel of the doorbell
+--       6  for how long the flag holds, in ms
+--       7  for how long the idempotency key is remembered, in s
+-- Reply  one of
+--        'appended', the stream id, and the option that was appended under it
+--        'unknown_option', and the options that there are
+--        'not_open', and from when on votes count, in ms since the Unix epoch
+--        'closed', and from when on they do not
+--        'voter_missing'
+--        'unknown_poll'
+--        'unpublished': there may be such a poll, but its definition is not here
 
-if KEYS[3] then
-    local remembered = redis.call('GET', KEYS[3])
-    if remembered then
-        local id, option = string.match(remembered, '^(%S+) (.*)$')
-        return { id, option }
+local stream, doorbell, definition, polls, published, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local option, poll, vote_id, voter, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+
+-- Only who raises the flag rings: there is at most one wake-up on its way.
+local function ring()
+    if redis.call('SET', doorbell, '', 'NX', 'PX', ARGV[6]) then
+        redis.call('PUBLISH', channel, '')
     end
 end
 
-local id = redis.call('XADD', KEYS[1], '*', 'option', ARGV[1], 'poll', ARGV[2], 'vote_id', ARGV[3])
-
-if KEYS[3] then
-    redis.call('SET', KEYS[3], id .. ' ' .. ARGV[1], 'EX', ARGV[5])
+-- Why the definition does not have the option.
+local function refusal()
+    local fields = redis.call('HGETALL', definition)
+    local options, deleted = {}, false
+    for i = 1, #fields, 2 do
+        local name = string.match(fields[i], '^option:(.*)$')
+        if name then
+            options[tonumber(fields[i + 1])] = name
+        end
+        deleted = deleted or fields[i] == 'deleted'
+    end
+    if #options > 0 then
+        return { 'unknown_option', unpack(options) }
+    end
+    if not deleted then
+        local run_id = string.match(redis.call('INFO', 'server'), '\nrun_id:(%x+)')
+        if redis.call('HEXISTS', polls, poll) == 1 or redis.call('GET', published) ~= run_id then
+            ring()
+            return { 'unpublished' }
+        end
+    end
+    return { 'unknown_poll' }
 end
 
--- Only who raises the flag rings: there is at most one wake-up on its way.
-if redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[4]) then
-    redis.call('PUBLISH', KEYS[2], '')
+if key then
+    local remembered = redis.call('GET', key)
+    if remembered then
+        local id, before = string.match(remembered, '^(%S+) (.*)$')
+        return { 'appended', id, before }
+    end
 end
 
-return { id, ARGV[1] }
+local found = redis.call('HMGET', definition, 'option:' .. option, 'opens_ms', 'closes_ms', 'one_vote_per_voter')
+local opens, closes, once = tonumber(found[2] or 0), tonumber(found[3] or math.huge), found[4]
+if not found[1] then
+    return refusal()
+end
+if found[2] or found[3] then
+    local time = redis.call('TIME')
+    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    if now < opens then
+        return { 'not_open', found[2] }
+    elseif now >= closes then
+        return { 'closed', found[3] }
+    end
+end
+
+local entry = { 'option', option, 'poll', poll, 'vote_id', vote_id }
+if once then
+    if voter == '' then
+        return { 'voter_missing' }
+    end
+    entry[7], entry[8] = 'voter', voter
+end
+local id = redis.call('XADD', stream, '*', unpack(entry))
+ring()
+
+-- Where a producer has made ids that lie ahead of the clock, this one does, too. PostgreSQL decides by the
+-- id, and will put this vote aside.
+if found[3] and tonumber(string.match(id, '^%d+')) >= closes then
+    return { 'closed', found[3] }
+end
+if key then
+    redis.call('SET', key, id .. ' ' .. option, 'EX', ARGV[7])
+end
+return { 'appended', id, option }

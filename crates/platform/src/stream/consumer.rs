@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use ballot::{RawEntry, RawField, RawFields, Rejection, StreamId};
 use serde_json::json;
 
-use super::{DOORBELL_HOLDS, doorbell, remembered};
+use super::{DOORBELL_HOLDS, Names};
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
-use crate::{Cause, Failure, log};
+use crate::{Failure, log};
 
 /// How much of Redis' `maxmemory` may be used before settled entries are trimmed whatever their age, in
 /// per cent. At 85,000 votes a second, which is all that Redis takes, 384 MB fill in 16 s: the rest is
@@ -26,13 +26,7 @@ const TIDY_EVERY: Duration = Duration::from_millis(100);
 /// `batch_size`, `claim_idle_ms`, `stream_retention`, `consumer_retention` and `redis_url`.
 pub struct Consumer {
     redis: Redis,
-    stream: String,
-    rejected: String,
-    doorbell: String,
-    /// A flag that holds for [`TIDY_EVERY`] after somebody has tidied in passing.
-    tidied: String,
-    /// A number: entries that were trimmed before their time.
-    trimmed_early: String,
+    names: Names,
     group: String,
     name: String,
     batch_size: u32,
@@ -101,14 +95,9 @@ impl Standing {
 impl Consumer {
     /// Reads the variables of the consumer, and those of [`Redis::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
-        let stream = settings::text("stream").await?;
         Ok(Self {
             redis: Redis::from_settings().await?,
-            rejected: format!("{stream}:rejected"),
-            doorbell: doorbell(&stream),
-            tidied: format!("{stream}:tidied"),
-            trimmed_early: format!("{stream}:trimmed-early"),
-            stream,
+            names: Names::from_settings().await?,
             group: settings::text("consumer_group").await?,
             name: settings::text("consumer_name").await?,
             batch_size: settings::count("batch_size").await?,
@@ -122,7 +111,7 @@ impl Consumer {
     /// reading, or an entry appended between the two would wait unannounced.
     pub async fn answer_doorbell(&self) -> Result<(), Failure> {
         self.redis
-            .execute("DEL", &[parameter(&self.doorbell)])
+            .execute("DEL", &[parameter(self.names.doorbell())])
             .await
             .map(drop)
     }
@@ -130,7 +119,7 @@ impl Consumer {
     /// Wakes the consumers, unless somebody has just done so.
     pub async fn ring(&self) -> Result<(), Failure> {
         let flag = [
-            parameter(&self.doorbell),
+            parameter(self.names.doorbell()),
             parameter(""),
             parameter("NX"),
             parameter("PX"),
@@ -138,7 +127,10 @@ impl Consumer {
         ];
         if self.redis.execute("SET", &flag).await? != [Value::Nil] {
             self.redis
-                .execute("PUBLISH", &[parameter(&self.doorbell), parameter("")])
+                .execute(
+                    "PUBLISH",
+                    &[parameter(self.names.doorbell_channel()), parameter("")],
+                )
                 .await?;
         }
         Ok(())
@@ -147,7 +139,7 @@ impl Consumer {
     /// Takes up to `batch_size` entries, stale ones first, and fewer where they are large.
     pub async fn read(&self) -> Result<Deliveries, Failure> {
         let reply = match self.run_read().await {
-            Err(failure) if says(&failure, "NOGROUP") => {
+            Err(failure) if failure.says("NOGROUP") => {
                 self.create_group().await?;
                 self.run_read().await?
             }
@@ -170,7 +162,7 @@ impl Consumer {
             number(self.claim_idle.as_millis()),
         ];
         self.redis
-            .evaluate(script!("read"), &[&self.stream], arguments)
+            .evaluate(&script!("read"), &[&self.names.stream], arguments)
             .await
     }
 
@@ -181,14 +173,14 @@ impl Consumer {
         let arguments = [parameter(&self.group)];
         match self
             .redis
-            .evaluate(script, &[&self.stream], arguments)
+            .evaluate(&script, &[&self.names.stream], arguments)
             .await
         {
             // Another consumer was quicker.
-            Err(failure) if says(&failure, "BUSYGROUP") => {}
+            Err(failure) if failure.says("BUSYGROUP") => {}
             outcome => {
                 outcome?;
-                let fields = json!({ "stream": self.stream, "consumer_group": self.group });
+                let fields = json!({ "stream": self.names.stream, "consumer_group": self.group });
                 log::info("consumer_group_created", fields);
             }
         }
@@ -200,7 +192,7 @@ impl Consumer {
         if ids.is_empty() {
             return Ok(());
         }
-        let arguments: Vec<_> = [parameter(&self.stream), parameter(&self.group)]
+        let arguments: Vec<_> = [parameter(&self.names.stream), parameter(&self.group)]
             .into_iter()
             .chain(ids.iter().map(|id| parameter(id.as_str())))
             .collect();
@@ -217,17 +209,18 @@ impl Consumer {
             .iter()
             .flat_map(|(id, reason)| [parameter(id.as_str()), parameter(reason.to_string())]);
         let arguments = [parameter(&self.group)].into_iter().chain(pairs);
-        let keys = [self.stream.as_str(), &self.rejected];
+        let rejected = self.names.rejected();
+        let keys = [self.names.stream.as_str(), &rejected];
         let reply = self
             .redis
-            .evaluate(script!("reject"), &keys, arguments)
+            .evaluate(&script!("reject"), &keys, arguments)
             .await?;
         let [_, Value::Int64(left), Value::Binary(error)] = reply.as_slice() else {
             return Err(unexpected("reject.lua"));
         };
         if *left > 0 {
             let error = String::from_utf8_lossy(error);
-            let fields = json!({ "stream": self.rejected, "entries": left, "error": error });
+            let fields = json!({ "stream": rejected, "entries": left, "error": error });
             log::error("dead_letters_not_written", fields);
         }
         Ok(())
@@ -236,7 +229,7 @@ impl Consumer {
     /// Gives back entries that could not be recorded: the next reader claims them at once, without
     /// waiting for `claim_idle_ms`.
     pub async fn release(&self, ids: &[&StreamId]) -> Result<(), Failure> {
-        let arguments: Vec<_> = [&self.stream, &self.group, &self.name]
+        let arguments: Vec<_> = [&self.names.stream, &self.group, &self.name]
             .map(parameter)
             .into_iter()
             .chain([number(0)])
@@ -291,12 +284,13 @@ impl Consumer {
             number(self.consumer_retention.as_millis()),
             number(every.as_millis()),
             number(SHORT_OF_MEMORY),
-            parameter(remembered(&self.stream)),
+            parameter(self.names.remembered()),
         ];
-        let keys = [self.stream.as_str(), &self.tidied, &self.trimmed_early];
+        let (tidied, trimmed_early) = (self.names.tidied(), self.names.trimmed_early());
+        let keys = [self.names.stream.as_str(), &tidied, &trimmed_early];
         let script = script!("tidy");
         let [trimmed, trimmed_early, forgotten, more] =
-            numbers(&self.redis.evaluate(script, &keys, arguments).await?)
+            numbers(&self.redis.evaluate(&script, &keys, arguments).await?)
                 .ok_or_else(|| unexpected("tidy.lua"))?;
         done.trimmed += trimmed;
         done.trimmed_early += trimmed_early;
@@ -306,7 +300,8 @@ impl Consumer {
 
     /// How the stream stands, whether or not it or the group are there yet.
     pub async fn standing(&self) -> Result<Standing, Failure> {
-        let keys = [self.stream.as_str(), &self.rejected, &self.trimmed_early];
+        let (rejected, trimmed_early) = (self.names.rejected(), self.names.trimmed_early());
+        let keys = [self.names.stream.as_str(), &rejected, &trimmed_early];
         let script = script!("standing");
         let arguments = [parameter(&self.group)];
         let [
@@ -323,7 +318,7 @@ impl Consumer {
             used_memory,
             max_memory,
             trimmed_early,
-        ] = numbers(&self.redis.evaluate(script, &keys, arguments).await?)
+        ] = numbers(&self.redis.evaluate(&script, &keys, arguments).await?)
             .ok_or_else(|| unexpected("standing.lua"))?;
         let known = |number: i64| Some(number).filter(|&number| number >= 0);
         let positive = |number: i64| u64::try_from(number).unwrap_or_default();
@@ -364,10 +359,6 @@ fn numbers<const N: usize>(reply: &[Value]) -> Option<[i64; N]> {
     };
     let numbers: Vec<_> = reply.iter().map_while(number).collect();
     numbers.try_into().ok()
-}
-
-fn says(failure: &Failure, code: &str) -> bool {
-    matches!(&failure.cause, Cause::Refused(error) if error.contains(code))
 }
 
 /// Reads the six values that read.lua gives for an entry.

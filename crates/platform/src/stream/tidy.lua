@@ -117,11 +117,15 @@ if not own then
     return { 0, 0, 0, 0 }
 end
 
--- Redis 7 forgets with a restart how many entries the group has read, and with the next vote does not know
--- its lag, which whoever scales by it takes for none. Here all is read, so it can be told.
-if own.lag == 0 and not own['entries-read'] then
-    local added = table_of(redis.call('XINFO', 'STREAM', stream))['entries-added']
-    redis.call('XGROUP', 'SETID', stream, group, own['last-delivered-id'], 'ENTRIESREAD', added)
+-- Redis 7 forgets with a restart how many entries the group has read: it may say none, and then its lag is too
+-- great, or that it does not know, and with the next vote not its lag, which whoever scales by it takes for
+-- none. Where all is read, it can be told.
+if every == 0 and own.pending == 0 and (own.lag ~= 0 or not own['entries-read']) then
+    local last = own['last-delivered-id']
+    if #redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1) == 0 then
+        local added = table_of(redis.call('XINFO', 'STREAM', stream))['entries-added']
+        redis.call('XGROUP', 'SETID', stream, group, last, 'ENTRIESREAD', added)
+    end
 end
 
 local now = redis.call('TIME')

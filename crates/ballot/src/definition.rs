@@ -1,0 +1,29 @@
+//! What of a poll must be known to take votes in it.
+
+use crate::{OptionName, PollId, Timestamp};
+
+/// A poll as it is published to where votes are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// What is asked. It is not needed to take a vote; the page to vote on shows it.
+    pub question: String,
+    /// In the order in which they are shown; 2 to 50.
+    pub options: Vec<OptionName>,
+    /// Votes that are appended from then on count.
+    pub opens_at: Option<Timestamp>,
+    /// Votes that are appended before then count.
+    pub closes_at: Option<Timestamp>,
+    /// Whether, of all votes of one voter, only the latest counts.
+    pub one_vote_per_voter: bool,
+}
+
+/// What became of a poll. Of two changes of one poll, the one with the greater revision holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name.
+    pub poll: PollId,
+    /// Given by PostgreSQL; a poll that is deleted and made anew goes on from a greater one.
+    pub revision: i64,
+    /// None if the poll is gone.
+    pub definition: Option<Definition>,
+}

@@ -1,0 +1,154 @@
+//! The definitions of polls, as they are published to where votes are taken.
+
+use ballot::{Change, Definition, PollId};
+
+use super::Names;
+use crate::Failure;
+use crate::redis::{Redis, Value, number, parameter, unexpected};
+use crate::settings::InvalidSetting;
+
+/// The most polls that one call may be about.
+pub const MOST_CHANGES: usize = 500;
+
+/// Where definitions are published, by the variables `stream` and `redis_url`.
+pub struct Definitions {
+    redis: Redis,
+    names: Names,
+}
+
+/// Which revision of a poll is the newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollRevision {
+    /// Its name.
+    pub poll: PollId,
+    /// See [`Change::revision`].
+    pub revision: i64,
+    /// Whether it is gone.
+    pub deleted: bool,
+}
+
+impl Definitions {
+    /// Reads the variable `stream`, and those of [`Redis::from_settings`].
+    pub async fn from_settings() -> Result<Self, InvalidSetting> {
+        Ok(Self {
+            redis: Redis::from_settings().await?,
+            names: Names::from_settings().await?,
+        })
+    }
+
+    /// Publishes changes, at most [`MOST_CHANGES`]. One that is older than what is published already
+    /// changes nothing, so publishers need not know of each other. Returns how many were news.
+    pub async fn publish(&self, changes: &[Change]) -> Result<i64, Failure> {
+        let polls = self.names.polls();
+        let definitions: Vec<_> = changes
+            .iter()
+            .map(|change| self.names.definition(&change.poll))
+            .collect();
+        let mut keys = vec![polls.as_str()];
+        keys.extend(definitions.iter().map(String::as_str));
+        let arguments = changes.iter().flat_map(|change| {
+            let fields = fields(change);
+            [
+                parameter(change.poll.as_str()),
+                number(i64::from(change.definition.is_none())),
+                number(fields.len() * 2),
+            ]
+            .into_iter()
+            .chain(
+                fields
+                    .into_iter()
+                    .flat_map(|(name, value)| [parameter(name), parameter(value)]),
+            )
+            .collect::<Vec<_>>()
+        });
+        let reply = self
+            .redis
+            .evaluate(&script!("publish"), &keys, arguments)
+            .await?;
+        match reply.as_slice() {
+            [Value::Int64(count)] => Ok(*count),
+            _ => Err(unexpected("publish.lua")),
+        }
+    }
+
+    /// Which of these polls, at most [`MOST_CHANGES`], are not published in their newest revision.
+    pub async fn outdated<'a>(
+        &self,
+        revisions: &'a [PollRevision],
+    ) -> Result<Vec<&'a PollId>, Failure> {
+        let definitions: Vec<_> = revisions
+            .iter()
+            .map(|revision| self.names.definition(&revision.poll))
+            .collect();
+        let keys: Vec<_> = definitions.iter().map(String::as_str).collect();
+        let arguments = revisions
+            .iter()
+            .flat_map(|it| [number(it.revision), number(i64::from(it.deleted))]);
+        self.redis
+            .evaluate(&script!("outdated"), &keys, arguments)
+            .await?
+            .iter()
+            .map(|place| match place {
+                Value::Int64(place) => usize::try_from(place - 1)
+                    .ok()
+                    .and_then(|at| revisions.get(at))
+                    .map(|revision| &revision.poll),
+                _ => None,
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| unexpected("outdated.lua"))
+    }
+
+    /// Whether all polls are published, as far as Redis knows: it may have been restarted since.
+    pub async fn are_published(&self) -> Result<bool, Failure> {
+        self.run_published(false).await
+    }
+
+    /// Says that all polls are published. A poll that is not there does not exist, then.
+    pub async fn set_published(&self) -> Result<(), Failure> {
+        self.run_published(true).await.map(drop)
+    }
+
+    async fn run_published(&self, all: bool) -> Result<bool, Failure> {
+        let key = self.names.published();
+        let reply = self
+            .redis
+            .evaluate(&script!("published"), &[&key], [number(i64::from(all))])
+            .await?;
+        match reply.as_slice() {
+            [Value::Int64(all)] => Ok(*all == 1),
+            _ => Err(unexpected("published.lua")),
+        }
+    }
+}
+
+/// The fields of a definition: publish.lua says what they are.
+fn fields(change: &Change) -> Vec<(String, String)> {
+    let field = |name: &str, value: String| (name.to_owned(), value);
+    let mut fields = vec![field("revision", change.revision.to_string())];
+    let Some(definition) = &change.definition else {
+        fields.push(field("deleted", "1".into()));
+        return fields;
+    };
+    let Definition {
+        question,
+        options,
+        opens_at,
+        closes_at,
+        one_vote_per_voter,
+    } = definition;
+    fields.push(field("question", question.clone()));
+    for (name, time) in [("opens_ms", opens_at), ("closes_ms", closes_at)] {
+        fields.extend(time.map(|time| field(name, time.as_millis().to_string())));
+    }
+    if *one_vote_per_voter {
+        fields.push(field("one_vote_per_voter", "1".into()));
+    }
+    fields.extend(
+        options
+            .iter()
+            .enumerate()
+            .map(|(at, option)| (format!("option:{option}"), (at + 1).to_string())),
+    );
+    fields
+}
