@@ -1,8 +1,9 @@
 //! Says whether the process lives, and whether what it needs is there.
 
+use conventions::Problem;
 use futures::join;
 use http::{Method, StatusCode};
-use platform::http::{self as web, Problem, Request};
+use platform::Request;
 use platform::log;
 use platform::postgres::Postgres;
 use platform::redis::Redis;
@@ -16,15 +17,15 @@ static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve(
+    platform::serve(
         "health",
-        Some(pages::error_page),
+        Some(&pages::ERROR_PAGES),
         request,
         async |request| {
-            web::allow(&request, &[Method::GET])?;
+            conventions::allow(&request, &[Method::GET])?;
             match request.uri().path() {
                 "/ready" => ready(Needs::parse(request.uri().query())?).await,
-                "/health" => web::json(StatusCode::OK, &json!({ "status": "healthy" })),
+                "/health" => conventions::json(StatusCode::OK, &json!({ "status": "healthy" })),
                 _ => Err(Problem::NothingHere),
             }
         },
@@ -40,7 +41,7 @@ struct Needs {
 }
 
 impl Needs {
-    fn parse(query: Option<&str>) -> web::Result<Self> {
+    fn parse(query: Option<&str>) -> conventions::Result<Self> {
         match query.unwrap_or_default() {
             "" => Ok(Self {
                 redis: true,
@@ -62,7 +63,7 @@ impl Needs {
 }
 
 /// `GET /ready`
-async fn ready(needs: Needs) -> web::Result {
+async fn ready(needs: Needs) -> conventions::Result {
     let redis = REDIS.get(Redis::from_settings).await?;
     let postgres = POSTGRES.get(Postgres::from_settings).await?;
     let (redis, database) = join!(
@@ -90,7 +91,7 @@ async fn ready(needs: Needs) -> web::Result {
     if is_ready {
         let mut body = Map::from_iter([("status".to_owned(), Value::from("ready"))]);
         body.append(&mut state);
-        web::json(StatusCode::OK, &body)
+        conventions::json(StatusCode::OK, &body)
     } else {
         Err(Problem::NotReady(state))
     }

@@ -6,9 +6,10 @@ mod queries;
 use std::time::{Duration, Instant};
 
 use ballot::{PollId, Receipt, Results, VoteId};
+use conventions::{Problem, prefer};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
-use platform::http::{self as web, Problem, Request, prefer};
+use platform::Request;
 use platform::postgres::Postgres;
 use platform::{Failure, PerInstance};
 use spin_sdk::http::IntoResponse;
@@ -25,12 +26,12 @@ static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve(
+    platform::serve(
         "results",
-        Some(pages::error_page),
+        Some(&pages::ERROR_PAGES),
         request,
         async |request| {
-            web::allow(&request, &[Method::GET])?;
+            conventions::allow(&request, &[Method::GET])?;
             let postgres = POSTGRES.get(Postgres::from_settings).await?;
             match request.uri().path() {
                 "/api/results" => results(postgres, request.headers()).await,
@@ -46,14 +47,14 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 /// `GET /api/results`
-async fn results(postgres: &Postgres, headers: &HeaderMap) -> web::Result {
+async fn results(postgres: &Postgres, headers: &HeaderMap) -> conventions::Result {
     let results = find_results(postgres, &PollId::default()).await?;
-    let mut response = web::json(StatusCode::OK, &results)?;
+    let mut response = conventions::json(StatusCode::OK, &results)?;
     response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
-    web::revalidate(response, headers)
+    conventions::revalidate(response, headers)
 }
 
-async fn find_results(postgres: &Postgres, poll: &PollId) -> web::Result<Results> {
+async fn find_results(postgres: &Postgres, poll: &PollId) -> conventions::Result<Results> {
     queries::results(postgres, poll)
         .await
         .map_err(unavailable)?
@@ -61,11 +62,11 @@ async fn find_results(postgres: &Postgres, poll: &PollId) -> web::Result<Results
 }
 
 /// `GET /api/votes/{vote_id}`
-async fn receipt(postgres: &Postgres, segment: &str, headers: &HeaderMap) -> web::Result {
+async fn receipt(postgres: &Postgres, segment: &str, headers: &HeaderMap) -> conventions::Result {
     let wait = prefer::wait(headers);
     let receipt = wait_for_receipt(postgres, segment, wait.unwrap_or_default()).await?;
     let receipt = receipt.ok_or(Problem::NotCounted { waited: wait })?;
-    let mut response = web::json(StatusCode::OK, &receipt)?;
+    let mut response = conventions::json(StatusCode::OK, &receipt)?;
     response.headers_mut().extend(wait.map(prefer::applied));
     Ok(response)
 }
@@ -76,7 +77,7 @@ async fn wait_for_receipt(
     postgres: &Postgres,
     segment: &str,
     time: Duration,
-) -> web::Result<Option<Receipt>> {
+) -> conventions::Result<Option<Receipt>> {
     let until = Instant::now() + time;
     let mut pause = SHORTEST_PAUSE;
     loop {
@@ -95,9 +96,9 @@ async fn find_receipt(
     postgres: &Postgres,
     poll: PollId,
     segment: &str,
-) -> web::Result<Option<Receipt>> {
+) -> conventions::Result<Option<Receipt>> {
     // What cannot be an id is the id of no vote.
-    match web::decode(segment).and_then(|id| VoteId::parse(&id).ok()) {
+    match conventions::decode(segment).and_then(|id| VoteId::parse(&id).ok()) {
         Some(vote_id) => queries::receipt(postgres, poll, vote_id)
             .await
             .map_err(unavailable),
@@ -106,8 +107,7 @@ async fn find_receipt(
 }
 
 fn unavailable(failure: Failure) -> Problem {
-    Problem::Unavailable {
-        detail: "The tallies cannot be read now. Votes are still taken; ask again in a moment.",
-        failure,
-    }
+    failure.into_problem(
+        "The tallies cannot be read now. Votes are still taken; ask again in a moment.",
+    )
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
-use pages::{MyVote, Paths, Poll, ResultsPage, results_page};
-use platform::http::{self as web, Request};
+use pages::{Language, MyVote, Paths, Poll, ResultsPage, results_page};
+use platform::Request;
 use platform::postgres::Postgres;
 
 use crate::{TWO_SECONDS, find_results, wait_for_receipt};
@@ -18,8 +18,8 @@ const FOLLOWED_FOR: Duration = Duration::from_millis(500);
 
 /// The results. After a vote with the form also what became of it: that page is for its voter alone,
 /// so no cache may keep it.
-pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
-    let language = web::language(request.headers());
+pub async fn results(postgres: &Postgres, request: &Request) -> conventions::Result {
+    let language = Language::of(request.headers());
     let poll = Poll::default_in(language);
     // The vote before the tallies, so that these include a vote that the page calls counted.
     let vote = request.uri().query().and_then(Paths::vote_in);
@@ -34,9 +34,9 @@ pub async fn results(postgres: &Postgres, request: &Request) -> web::Result {
         results: &results,
         vote: vote.map(|_| receipt.as_ref().map_or(MyVote::NotCounted, MyVote::Counted)),
     };
-    let mut response = web::page(StatusCode::OK, results_page(language, &shown));
+    let mut response = pages::respond(StatusCode::OK, results_page(language, &shown));
     if vote.is_none() {
         response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
     }
-    web::revalidate(response, request.headers())
+    conventions::revalidate(response, request.headers())
 }

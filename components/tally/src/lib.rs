@@ -12,8 +12,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use conventions::Problem;
 use http::{Method, StatusCode};
-use platform::http::{self as web, Problem, Request};
+use platform::Request;
 use platform::settings::InvalidSetting;
 use platform::{Failure, PerInstance, log};
 use serde_json::json;
@@ -67,8 +68,8 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve("sweep", None, request, async |request| {
-        web::allow(&request, &[Method::GET])?;
+    platform::serve("sweep", None, request, async |request| {
+        conventions::allow(&request, &[Method::GET])?;
         let drain = open("sweep").await?;
         match request.uri().path() {
             "/sweep" => sweep(drain).await,
@@ -80,15 +81,14 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 /// `GET /sweep`
-async fn sweep(drain: &Drain) -> web::Result {
-    let (counted, left) = drain_some(drain)
-        .await
-        .map_err(|failure| Problem::Unavailable {
-            detail: "The stream could not be swept. What is in it is counted as soon as it can be.",
-            failure,
-        })?;
+async fn sweep(drain: &Drain) -> conventions::Result {
+    let (counted, left) = drain_some(drain).await.map_err(|failure| {
+        failure.into_problem(
+            "The stream could not be swept. What is in it is counted as soon as it can be.",
+        )
+    })?;
     let swept = json!({ "status": "swept", "counted": counted, "left": left });
-    web::json(StatusCode::OK, &swept)
+    conventions::json(StatusCode::OK, &swept)
 }
 
 /// Drains for as long as a sweep may take. Returns how many votes were counted, and how many entries

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use conventions::Problem;
+use conventions::Response;
 use futures::join;
 use http::StatusCode;
-use platform::http::{self as web, Problem};
+use platform::Failure;
 use platform::postgres::{Postgres, column, unexpected};
 use platform::stream::{Consumer, Standing};
-use platform::{Failure, http::Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -58,7 +59,7 @@ pub async fn metrics(consumer: &Consumer, postgres: &Postgres) -> Result<Respons
     registry.register_collector(Box::new(Snapshot { standing, tables }));
     let mut text = String::new();
     text::encode(&mut text, &registry).map_err(|error| Problem::Internal(error.to_string()))?;
-    Ok(web::respond(StatusCode::OK, CONTENT_TYPE, text))
+    Ok(conventions::respond(StatusCode::OK, CONTENT_TYPE, text))
 }
 
 async fn tables(postgres: &Postgres) -> Result<Tables, Failure> {

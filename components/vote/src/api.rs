@@ -1,10 +1,11 @@
 //! `POST /api/vote` and `POST /api/polls/{poll}/vote`: a vote as JSON, from a program.
 
 use ballot::{Door, IdempotencyKey, PollId, VoteRequest};
+use conventions::Problem;
 use http::header::LOCATION;
 use http::{HeaderMap, Method, StatusCode};
 use pages::Paths;
-use platform::http::{self as web, Problem, Request};
+use platform::Request;
 use serde::Serialize;
 
 use crate::ballot_box::{BallotBox, NotCast, issue_id};
@@ -17,8 +18,8 @@ struct Recorded<'a> {
     vote_id: &'a str,
 }
 
-pub async fn cast(poll: PollId, request: Request) -> web::Result {
-    web::allow(&request, &[Method::POST])?;
+pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
+    conventions::allow(&request, &[Method::POST])?;
     let ballot_box = BallotBox::open().await?;
     let key = idempotency_key(request.headers())?;
     let VoteRequest { option } = ballot_box.read(request, VoteRequest::parse).await?;
@@ -33,14 +34,13 @@ pub async fn cast(poll: PollId, request: Request) -> web::Result {
                     .into(),
             ),
             NotCast::Refused(problem) => problem,
-            NotCast::Unavailable(failure) => Problem::Unavailable {
-                detail: "The vote could not be recorded. Send it again in a moment, with an Idempotency-Key \
-                         so that it counts once.",
-                failure,
-            },
+            NotCast::Unavailable(failure) => failure.into_problem(
+                "The vote could not be recorded. Send it again in a moment, with an Idempotency-Key so that \
+                 it counts once.",
+            ),
         })?;
 
-    let mut response = web::json(
+    let mut response = conventions::json(
         StatusCode::CREATED,
         &Recorded {
             message: "Vote recorded successfully",
@@ -52,11 +52,11 @@ pub async fn cast(poll: PollId, request: Request) -> web::Result {
     let receipt = Paths::of(&poll).receipt(vote_id.as_str());
     response
         .headers_mut()
-        .insert(LOCATION, web::header_value(&receipt)?);
+        .insert(LOCATION, conventions::header_value(&receipt)?);
     Ok(response)
 }
 
-fn idempotency_key(headers: &HeaderMap) -> web::Result<Option<IdempotencyKey>> {
+fn idempotency_key(headers: &HeaderMap) -> conventions::Result<Option<IdempotencyKey>> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else {
         return Ok(None);

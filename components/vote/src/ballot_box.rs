@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ballot::{Door, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
-use platform::http::{self as web, BodyLimits, Problem, Request};
+use conventions::Problem;
 use platform::settings::InvalidSetting;
 use platform::stream::{Appended, Producer};
+use platform::{BodyLimits, Request};
 use platform::{Cause, Failure, PerInstance};
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -52,8 +53,8 @@ impl BallotBox {
         &self,
         request: Request,
         parse: impl Fn(&[u8]) -> Result<T, InvalidRequest>,
-    ) -> web::Result<T> {
-        let body = web::body(request, &self.limits).await?;
+    ) -> conventions::Result<T> {
+        let body = platform::body(request, &self.limits).await?;
         parse(&body).map_err(|invalid| match invalid {
             InvalidRequest::NotJson => Problem::BadRequest(invalid.to_string()),
             InvalidRequest::NotAVote | InvalidRequest::NotAForm | InvalidRequest::NotAnOption => {

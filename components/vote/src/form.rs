@@ -1,34 +1,42 @@
 //! `POST /vote` and `POST /polls/{poll}/vote`: a vote from a browser without a script.
 
 use ballot::{Door, PollId, VoteForm};
+use conventions::{Problem, Resend};
 use http::Method;
 use pages::Paths;
-use platform::http::{self as web, Problem, Request};
+use platform::Request;
 
 use crate::ballot_box::{BallotBox, NotCast, issue_id};
 
 /// Records the vote and leads to the results, which show what became of it. If Redis does not take
 /// it, the page that says so sends it again under its id.
-pub async fn cast(poll: PollId, request: Request) -> web::Result {
+pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     let paths = Paths::of(&poll);
     // A browser that is led here by the address alone finds the form.
     if [Method::GET, Method::HEAD].contains(request.method()) {
-        return web::see_other(&paths.page);
+        return conventions::see_other(&paths.page);
     }
-    web::allow(&request, &[Method::GET, Method::POST])?;
+    conventions::allow(&request, &[Method::GET, Method::POST])?;
     let ballot_box = BallotBox::open().await?;
     let VoteForm { option, vote_id } = ballot_box.read(request, VoteForm::parse).await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
     match ballot_box.cast(&poll, &option, &vote_id).await {
-        Ok(_) => web::see_other(&paths.results_of(vote_id.as_str())),
+        Ok(_) => conventions::see_other(&paths.results_of(vote_id.as_str())),
         Err(NotCast::IdTaken) => Err(Problem::Unprocessable(
             "This vote was recorded already, for another option. Go back to cast a new one.".into(),
         )),
         Err(NotCast::Refused(problem)) => Err(problem),
-        Err(NotCast::Unavailable(failure)) => Err(Problem::NotRecorded {
-            vote: Box::new((poll, option, vote_id)),
-            failure,
-        }),
+        Err(NotCast::Unavailable(failure)) => {
+            failure.log();
+            Err(Problem::NotRecorded(Box::new(Resend {
+                page: paths.page,
+                action: paths.form,
+                fields: vec![
+                    ("option", option.into_string()),
+                    ("vote_id", vote_id.into_string()),
+                ],
+            })))
+        }
     }
 }

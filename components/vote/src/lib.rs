@@ -7,16 +7,17 @@ mod api;
 mod ballot_box;
 mod form;
 
+use conventions::Problem;
 use pages::PollPath;
-use platform::http::{self as web, Problem, Request};
+use platform::Request;
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    web::serve(
+    platform::serve(
         "vote",
-        Some(pages::error_page),
+        Some(&pages::ERROR_PAGES),
         request,
         async |request| match PollPath::parse(request.uri().path()) {
             Some((poll, PollPath::ApiVote)) => api::cast(poll, request).await,

@@ -1,7 +1,7 @@
 //! What is served: made by build.rs.
 
+use conventions::accept::Encoding;
 use pages::Language;
-use pages::accept::Encoding;
 
 /// A file or page, in each encoding that makes it smaller.
 pub struct Resource {

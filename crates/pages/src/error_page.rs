@@ -1,52 +1,40 @@
 //! The page that people see when something goes wrong.
 
+use conventions::{ErrorPage, ErrorPages};
+use http::StatusCode;
 use maud::html;
 
 use crate::layout::page;
 use crate::texts::{Error, Texts};
-use crate::{Language, Paths};
+use crate::{Language, Paths, respond};
 use ballot::PollId;
 
-/// What went wrong.
-#[derive(Debug)]
-pub struct ErrorPage<'a> {
-    /// The HTTP status.
-    pub status: u16,
-    /// What the API says about it, in English.
-    pub detail: &'a str,
-    /// The vote that could not be recorded.
-    pub retry: Option<RetryForm<'a>>,
-}
-
-/// A form that sends a vote again under the id that it had, so that it counts once.
-#[derive(Debug)]
-pub struct RetryForm<'a> {
-    /// The poll whose page has the form.
-    pub poll: &'a PollId,
-    /// As the poll names it; escaped by the page.
-    pub option: &'a str,
-    /// That of the attempt that failed.
-    pub vote_id: &'a str,
-}
+/// Pages for people in place of errors for programs.
+pub const ERROR_PAGES: ErrorPages = ErrorPages {
+    is_page: Paths::is_page,
+    render: |headers, error| respond(StatusCode::OK, error_page(Language::of(headers), error)),
+};
 
 /// The page of an error, which says what to do.
-pub fn error_page(language: Language, error: &ErrorPage<'_>) -> String {
+fn error_page(language: Language, error: &ErrorPage<'_>) -> String {
     let texts = language.texts();
-    let default = PollId::default();
-    let paths = Paths::of(error.retry.as_ref().map_or(&default, |retry| retry.poll));
+    let paths = Paths::of(&PollId::default());
+    let back = error.resend.map_or(&paths.page, |form| &form.page);
     let Error { title, advice } = words(texts, error);
     let main = html! {
         main.error {
             p.status aria-hidden="true" { (error.status) }
             h1 { (title) }
             p.advice { (advice) }
-            @if let Some(retry) = &error.retry {
-                form method="post" action=(paths.form) {
-                    input type="hidden" name="vote_id" value=(retry.vote_id);
-                    button.button name="option" value=(retry.option) { (texts.retry) }
+            @if let Some(form) = error.resend {
+                form method="post" action=(form.action) {
+                    @for (name, value) in &form.fields {
+                        input type="hidden" name=(name) value=(value);
+                    }
+                    button.button { (texts.retry) }
                 }
             }
-            p { a.button.quiet href=(paths.page) { (texts.back) } }
+            p { a.button.quiet href=(back) { (texts.back) } }
             p.detail { (texts.detail) " " span lang="en" { (error.detail) } }
         }
     };
@@ -55,7 +43,7 @@ pub fn error_page(language: Language, error: &ErrorPage<'_>) -> String {
 
 fn words(texts: &'static Texts, error: &ErrorPage<'_>) -> Error {
     match error.status {
-        _ if error.retry.is_some() => texts.not_recorded,
+        _ if error.resend.is_some() => texts.not_recorded,
         403 => texts.forbidden,
         404 => texts.not_found,
         405 => texts.not_allowed,
@@ -70,6 +58,7 @@ fn words(texts: &'static Texts, error: &ErrorPage<'_>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use conventions::Resend;
 
     #[test]
     fn an_error_says_what_to_do_in_every_language() {
@@ -81,7 +70,7 @@ mod tests {
             let error = ErrorPage {
                 status: 404,
                 detail: "<i>none</i>",
-                retry: None,
+                resend: None,
             };
             let html = error_page(language, &error);
             assert!(html.contains(&format!("<h1>{title}</h1>")));
@@ -92,19 +81,21 @@ mod tests {
 
     #[test]
     fn a_vote_that_was_not_recorded_can_be_sent_again_under_its_id() {
-        let retry = RetryForm {
-            poll: &PollId::default(),
-            option: "cats",
-            vote_id: "\"k\"",
+        let form = Resend {
+            page: "/polls/pets".into(),
+            action: "/polls/pets/vote".into(),
+            fields: vec![("option", "cats".into()), ("vote_id", "\"k\"".into())],
         };
         let error = ErrorPage {
             status: 503,
             detail: "Later.",
-            retry: Some(retry),
+            resend: Some(&form),
         };
         let html = error_page(Language::English, &error);
         assert!(html.contains("name=\"vote_id\" value=\"&quot;k&quot;\""));
         assert!(html.contains("name=\"option\" value=\"cats\""));
+        assert!(html.contains("action=\"/polls/pets/vote\""));
+        assert!(html.contains("href=\"/polls/pets\""));
         assert!(html.contains("it counts once"));
     }
 }

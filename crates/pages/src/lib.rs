@@ -1,16 +1,18 @@
 //! The HTML pages: what they say, in three languages, and how they look. Pure functions that turn data
 //! into HTML, without I/O or Spin, so all of it is tested natively.
 //!
-//! In reading order: [`accept`], which of several versions a client prefers; [`Language`] and its
-//! [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
-//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`error_page`], [`api_page`].
+//! In reading order: [`Language`] and its [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
+//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`api_page`], and [`ERROR_PAGES`].
 //!
 //! A page holds no inline script or style: [`SECURITY_POLICY`] forbids both. It works without a
 //! script; `assets/page.js` makes it live.
 
 #![warn(missing_docs)]
 
-pub mod accept;
+use conventions::{Response, vary};
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
+
 mod api_page;
 pub mod assets;
 mod error_page;
@@ -25,7 +27,7 @@ pub mod texts;
 mod vote_page;
 
 pub use api_page::api_page;
-pub use error_page::{ErrorPage, RetryForm, error_page};
+pub use error_page::ERROR_PAGES;
 pub use language::Language;
 pub use paths::{Paths, PollPath};
 pub use poll::{Choice, Poll};
@@ -40,3 +42,14 @@ pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 pub const SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
     frame-ancestors 'none'; frame-src 'none'; object-src 'none'; worker-src 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// An answer with a page. It may differ by language, and has a stricter policy than other answers.
+pub fn respond(status: StatusCode, html: impl Into<bytes::Bytes>) -> Response {
+    let mut response = conventions::respond(status, CONTENT_TYPE, html);
+    let policy = HeaderValue::from_static(SECURITY_POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    vary(response.headers_mut(), "Accept-Language");
+    response
+}

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use conventions::Problem;
 use futures::future::{Either, select};
 use serde_json::json;
 use spin_sdk::time::sleep;
@@ -43,6 +44,12 @@ impl Failure {
     pub fn log(&self) {
         let fields = json!({ "upstream": self.upstream, "error": self.to_string() });
         log::error("upstream_failed", fields);
+    }
+
+    /// What the client is told, who learns from `detail` what became of the request; the log learns the rest.
+    pub fn into_problem(self, detail: &'static str) -> Problem {
+        self.log();
+        Problem::Unavailable(detail)
     }
 
     /// Whether the server answered with an error in which this stands.

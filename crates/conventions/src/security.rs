@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue};
 
 /// Adds them to an answer; a policy that it brings of its own stays.
-pub(super) fn add_headers(headers: &mut HeaderMap, production: bool) {
+pub(crate) fn add_headers(headers: &mut HeaderMap, production: bool) {
     for (name, value) in [
         (X_FRAME_OPTIONS, "DENY"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,7 +1,5 @@
 //! What a client prefers: the `Accept…` headers of RFC 9110, section 12.5.
 
-use crate::Language;
-
 /// How a body can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -76,18 +74,14 @@ pub fn encoding(accept_encoding: &str) -> Encoding {
     }
 }
 
-/// The language that an `Accept-Language` prefers among ours; English if it has none of them.
-pub fn language(accept_language: &str) -> Language {
-    let mut best = (Language::English, Weight::NONE);
-    for (range, weight) in weighted(accept_language) {
-        let primary = range.split('-').next().unwrap_or_default();
-        let language = Language::ALL
-            .into_iter()
-            .find(|language| language.tag().eq_ignore_ascii_case(primary));
-        if let Some(language) = language
-            && weight > best.1
+/// What a list prefers among what `find` knows; the first of several that are equally welcome.
+pub fn preferred<T>(list: &str, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut best = (None, Weight::NONE);
+    for (value, weight) in weighted(list) {
+        if weight > best.1
+            && let Some(found) = find(value)
         {
-            best = (language, weight);
+            best = (Some(found), weight);
         }
     }
     best.0
@@ -158,16 +152,5 @@ mod tests {
         ] {
             assert_eq!(encoding(none), Encoding::Identity, "{none}");
         }
-    }
-
-    #[test]
-    fn the_preferred_language_that_we_have_wins() {
-        assert_eq!(language("de"), Language::German);
-        assert_eq!(language("de-AT,de;q=0.9,en;q=0.5"), Language::German);
-        assert_eq!(language("en;q=0.1, ES-mx"), Language::Spanish);
-        assert_eq!(language("fr, es;q=0.2"), Language::Spanish);
-        assert_eq!(language("fr"), Language::English);
-        assert_eq!(language("de;q=0"), Language::English);
-        assert_eq!(language(""), Language::English);
     }
 }

@@ -5,14 +5,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use conventions::{Announced, Problem, Result};
 use futures::future::{Either, select};
 use futures::{StreamExt, poll};
-use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use spin_sdk::http::body::IncomingBodyExt;
 use spin_sdk::time::sleep;
 
-use super::{Problem, Request, Result, list};
+use crate::Request;
 use crate::settings::{self, InvalidSetting};
 
 /// What a client may ask of us before it has said anything.
@@ -37,10 +36,8 @@ impl BodyLimits {
 /// The whole body, if it keeps within the limits; what is beyond is not read. Spin sets no time limit:
 /// it calls us as soon as the headers are there.
 pub async fn body(request: Request, limits: &BodyLimits) -> Result<Bytes> {
-    if is_encoded(request.headers()) {
-        return Err(Problem::Encoded);
-    }
-    let mut reading = pin!(read(request, limits.size));
+    let announced = Announced::of(request.headers(), limits.size)?;
+    let mut reading = pin!(read(request, announced.length, limits.size));
     // Most bodies are there already, and need no timer.
     if let Poll::Ready(body) = poll!(reading.as_mut()) {
         return body;
@@ -51,23 +48,7 @@ pub async fn body(request: Request, limits: &BodyLimits) -> Result<Bytes> {
     }
 }
 
-/// Whether the body must be decoded to be read. `identity` says that it need not.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    list(headers, CONTENT_ENCODING)
-        .split(',')
-        .map(str::trim)
-        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"))
-}
-
-async fn read(request: Request, limit: usize) -> Result<Bytes> {
-    let announced = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(Problem::TooLarge { limit });
-    }
+async fn read(request: Request, announced: Option<u64>, limit: usize) -> Result<Bytes> {
     let mut body = Vec::new();
     let mut chunks = request.into_body().stream();
     // At its announced length a body is whole. That it has ended may be known only later.

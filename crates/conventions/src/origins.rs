@@ -8,9 +8,8 @@ use http::header::{
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::problem::allow_header;
-use super::{Response, Result, header_value, vary};
-use crate::settings::InvalidSetting;
+use crate::problem::allow_header;
+use crate::{Response, Result, header_value, vary};
 
 /// All request headers that any component reads from a script.
 const READ: HeaderValue = HeaderValue::from_static(
@@ -24,8 +23,13 @@ const EXPOSED: HeaderValue =
 /// Seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// The origins in the variable `cors_origins`.
-pub(super) struct Origins(Vec<Origin>);
+/// Origins whose pages may call the API.
+#[derive(Debug)]
+pub struct Origins(Vec<Origin>);
+
+/// A list is not one of origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidOrigins;
 
 /// Where a page comes from: a scheme, a host and a port, and nothing more (RFC 6454).
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ struct Origin {
 
 /// How the origin of a request stands to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     /// It is our own page, or no page at all.
     Own,
     Allowed,
@@ -47,22 +51,18 @@ pub(super) enum Relation {
 
 impl Origins {
     /// Takes a list with commas, in which an origin may end in a slash, as browsers show it.
-    pub(super) fn parse(list: &str) -> Result<Self, InvalidSetting> {
+    pub fn parse(list: &str) -> Result<Self, InvalidOrigins> {
         list.split(',')
             .map(str::trim)
             .filter(|origin| !origin.is_empty())
             .map(|origin| Origin::parse(origin.strip_suffix('/').unwrap_or(origin)))
             .collect::<Option<_>>()
             .map(Self)
-            .ok_or(InvalidSetting {
-                name: "cors_origins",
-                problem: "must list origins such as https://example.org, separated by commas, \
-                          without paths and wildcards",
-            })
+            .ok_or(InvalidOrigins)
     }
 
     /// Our own origin is the one at whose authority the client asked.
-    pub(super) fn relation(&self, origin: Option<&HeaderValue>, asked: &str) -> Relation {
+    pub(crate) fn relation(&self, origin: Option<&HeaderValue>, asked: &str) -> Relation {
         let Some(origin) = origin else {
             return Relation::Own;
         };
@@ -120,11 +120,11 @@ fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
 }
 
 impl Relation {
-    pub(super) fn is_welcome(self) -> bool {
+    pub(crate) fn is_welcome(self) -> bool {
         self != Self::Foreign
     }
 
-    pub(super) fn add_headers(self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
+    pub(crate) fn add_headers(self, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
         // On every answer: a cache must not give one origin what another was told.
         vary(headers, "Origin");
         if let (Self::Allowed, Some(origin)) = (self, origin) {
@@ -136,7 +136,7 @@ impl Relation {
 
 /// Answers `OPTIONS` with an `Origin` that is welcome: by it a browser asks before it sends a request
 /// of one of these methods.
-pub(super) fn preflight(origin: &HeaderValue, methods: &[Method]) -> Result {
+pub(crate) fn preflight(origin: &HeaderValue, methods: &[Method]) -> Result {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
