@@ -22,7 +22,7 @@ async fn every_answer_says_how_long_it_is() {
     for path in PUBLIC.into_iter().chain(INSIDE) {
         for method in [Method::GET, Method::HEAD, Method::POST, Method::DELETE] {
             let answer = Answer::of(world.request(method.clone(), path)).await;
-            // Sent in chunks, it would take 40 ms more: see `with_length` in platform::http.
+            // Sent in chunks, it would take 40 ms more: see `with_length` in conventions.
             assert_ne!(answer.header("content-length"), "", "{method} {path}");
             assert_eq!(answer.header("transfer-encoding"), "", "{method} {path}");
         }

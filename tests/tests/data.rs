@@ -214,7 +214,9 @@ async fn the_redis_users_may_do_what_they_must_and_nothing_else() {
         "XGROUP DESTROY votes vote-processors",
         "XRANGE {votes}:rejected - +",
         "DEL {votes}:doorbell",
-        "INFO memory",
+        "HSET {votes}:poll:default option:birds 3",
+        "DEL {votes}:poll:default",
+        "SET {votes}:published x",
     ] {
         assert!(is_refused(&mut api, forbidden).await, "api: {forbidden}");
     }

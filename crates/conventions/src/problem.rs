@@ -97,14 +97,17 @@ pub struct ErrorPage<'a> {
 pub struct ErrorPages {
     /// Whether people ask for this path, rather than programs, if the client states no preference.
     pub is_page: fn(path: &str) -> bool,
-    /// Makes the page, for a request with these headers.
-    pub render: fn(&HeaderMap, &ErrorPage<'_>) -> Response,
+    /// Makes the page.
+    pub render: Render,
 }
+
+/// Makes a page of an error, for a request with these headers.
+type Render = fn(&HeaderMap, &ErrorPage<'_>) -> Response;
 
 /// Who reads the answer.
 pub(crate) struct Reader {
     /// If it is a person, in a browser: what makes a page for them, and the headers of the request.
-    page: Option<(fn(&HeaderMap, &ErrorPage<'_>) -> Response, HeaderMap)>,
+    page: Option<(Render, HeaderMap)>,
 }
 
 impl Reader {

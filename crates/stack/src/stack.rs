@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::{
     App, Postgres, Redis, RedisUser, Role, Runtime, Secrets,
     app::{self, Settings},
-    checkout, ports,
+    checkout, http, ports,
     postgres::{
         Durability,
         template::{self, Template},
@@ -126,7 +126,25 @@ impl Stack {
             settings,
         };
         stack.start_app().await?;
+        stack.publish_polls().await?;
         Ok(stack)
+    }
+
+    /// Sweeps once, as something does every few seconds wherever Spinvote runs, so that polls are published
+    /// from the start. Where nothing counts, tests sweep when they want to.
+    async fn publish_polls(&self) -> Result<()> {
+        let runs = |id| {
+            self.settings.components.is_empty()
+                || self.settings.components.iter().any(|it| it == id)
+        };
+        if let Some(address) = self.app.address()
+            && runs("tally")
+            && runs("sweep")
+        {
+            let swept = http::get(address, "/sweep", Duration::from_secs(10)).await?;
+            ensure!(swept.status == 200, "the first sweep: {}", swept.body);
+        }
+        Ok(())
     }
 
     /// Starts the app again, after it was stopped or killed, and waits until votes are taken and the
