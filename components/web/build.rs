@@ -1,4 +1,4 @@
-//! Renders the page in every language, and makes of everything that is served a smaller version for
+//! Renders the page of the API in every language, and makes of everything that is served a smaller version for
 //! each encoding: nothing of that is left to do when somebody asks.
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use flate2::write::GzEncoder;
-use pages::{Language, Poll, assets};
+use pages::{Language, assets};
 use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -20,11 +20,6 @@ fn main() -> Result<()> {
         code: "[".into(),
         count: 0,
     };
-    for language in Language::ALL {
-        let html = pages::vote_page(language, &Poll::default_in(language));
-        let page = format!("Kind::Page(Language::{language:?})");
-        table.add("/", &page, pages::CONTENT_TYPE, html.as_bytes())?;
-    }
     let openapi = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("static/openapi.json");
     let openapi = fs::read(openapi)?;
     let document = serde_json::from_slice(&openapi)?;

@@ -240,7 +240,6 @@ async fn a_sweep_works_batch_by_batch_and_rings_when_more_is_left() {
 #[tokio::test]
 async fn the_doorbell_rings_once_until_it_is_answered_or_a_second_has_passed() {
     let world = World::start_with(without_tally).await;
-    world.sweep().await;
     let mut bell = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator))
         .unwrap()
         .get_async_pubsub()

@@ -151,7 +151,6 @@ async fn a_small_redis_takes_votes_for_ever_as_long_as_they_are_counted() {
 #[tokio::test]
 async fn what_is_not_counted_is_not_trimmed_to_make_room() {
     let world = World::start_with(|stack| stack.without_component("tally")).await;
-    world.sweep().await;
     // Nothing counts, and all of it has been read.
     for _ in 0..100 {
         assert_eq!(world.vote("cats").await.status, 201);
@@ -199,7 +198,6 @@ async fn a_stream_that_a_producer_has_put_ahead_of_time_begins_again_and_nothing
     ] {
         // The end of its connection ends the doorbell's subscriber, and a runtime that has one.
         let world = World::start_with(|stack| stack.without_component("tally")).await;
-        world.sweep().await;
         let first = world.vote_with_key("cats", "first").await;
         world.append(&[("vote", b"dogs")]).await;
         // It says nothing of a vote, so that it is put aside.
@@ -267,7 +265,6 @@ async fn votes_are_taken_and_counted_again_after_redis_was_away() {
 #[tokio::test]
 async fn a_runtime_without_the_redis_trigger_outlives_redis() {
     let mut world = World::start_with(|stack| stack.without_component("tally")).await;
-    world.sweep().await;
     assert_eq!(world.vote("cats").await.status, 201);
     world.stack.redis.stop();
     world.vote("cats").await.problem(503);

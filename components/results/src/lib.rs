@@ -5,10 +5,11 @@ mod queries;
 
 use std::time::{Duration, Instant};
 
-use ballot::{PollId, Receipt, Results, VoteId};
+use ballot::{FlatResults, PollId, Receipt, Results, VoteId};
 use conventions::{Problem, prefer};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use pages::PollPath;
 use platform::Request;
 use platform::postgres::Postgres;
 use platform::{Failure, PerInstance};
@@ -22,6 +23,9 @@ const TWO_SECONDS: HeaderValue = HeaderValue::from_static("public, max-age=2");
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// The results of the default poll, in a shape that is older than other polls.
+const FLAT: &str = "/api/results";
+
 static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
 #[http_service]
@@ -33,76 +37,93 @@ async fn handle(request: Request) -> impl IntoResponse {
         async |request| {
             conventions::allow(&request, &[Method::GET])?;
             let postgres = POSTGRES.get(Postgres::from_settings).await?;
-            match request.uri().path() {
-                "/api/results" => results(postgres, request.headers()).await,
-                page::PATH => page::results(postgres, &request).await,
-                path => match path.strip_prefix("/api/votes/") {
-                    Some(vote_id) => receipt(postgres, vote_id, request.headers()).await,
-                    None => Err(Problem::NothingHere),
-                },
+            let path = request.uri().path();
+            match PollPath::parse(path) {
+                // The default poll has a shape of its own there.
+                Some((poll, PollPath::ApiResults)) => {
+                    let flat = path == FLAT;
+                    results(postgres, poll, flat, request.headers()).await
+                }
+                Some((poll, PollPath::ApiReceipt(vote_id))) => {
+                    receipt(postgres, poll, vote_id, request.headers()).await
+                }
+                Some((poll, PollPath::Results)) => page::results(postgres, poll, &request).await,
+                _ => Err(Problem::NothingHere),
             }
         },
     )
     .await
 }
 
-/// `GET /api/results`
-async fn results(postgres: &Postgres, headers: &HeaderMap) -> conventions::Result {
-    let results = find_results(postgres, &PollId::default()).await?;
-    let mut response = conventions::json(StatusCode::OK, &results)?;
+/// `GET /api/polls/{poll}/results`, and `GET /api/results`, which is flat.
+async fn results(
+    postgres: &Postgres,
+    poll: PollId,
+    flat: bool,
+    headers: &HeaderMap,
+) -> conventions::Result {
+    let results = find_results(postgres, poll).await?;
+    let mut response = if flat {
+        conventions::json(StatusCode::OK, &FlatResults(&results))?
+    } else {
+        conventions::json(StatusCode::OK, &results)?
+    };
     response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
     conventions::revalidate(response, headers)
 }
 
-async fn find_results(postgres: &Postgres, poll: &PollId) -> conventions::Result<Results> {
+async fn find_results(postgres: &Postgres, poll: PollId) -> conventions::Result<Results> {
+    let unknown =
+        format!("There is no poll \"{poll}\". GET /api/polls lists those that there are.");
     queries::results(postgres, poll)
         .await
         .map_err(unavailable)?
-        .ok_or_else(|| Problem::NotFound("There is no such poll.".into()))
+        .ok_or(Problem::NotFound(unknown))
 }
 
-/// `GET /api/votes/{vote_id}`
-async fn receipt(postgres: &Postgres, segment: &str, headers: &HeaderMap) -> conventions::Result {
+/// `GET /api/votes/{vote_id}`, and `GET /api/polls/{poll}/votes/{vote_id}`
+async fn receipt(
+    postgres: &Postgres,
+    poll: PollId,
+    segment: &str,
+    headers: &HeaderMap,
+) -> conventions::Result {
     let wait = prefer::wait(headers);
-    let receipt = wait_for_receipt(postgres, segment, wait.unwrap_or_default()).await?;
+    let receipt = match vote_id(segment) {
+        Some(id) => wait_for_receipt(postgres, &poll, &id, wait.unwrap_or_default()).await?,
+        None => None,
+    };
     let receipt = receipt.ok_or(Problem::NotCounted { waited: wait })?;
     let mut response = conventions::json(StatusCode::OK, &receipt)?;
     response.headers_mut().extend(wait.map(prefer::applied));
     Ok(response)
 }
 
+/// The vote that a segment of a path, or a parameter, names. What cannot be an id is that of no vote.
+fn vote_id(segment: &str) -> Option<VoteId> {
+    VoteId::parse(&conventions::decode(segment)?).ok()
+}
+
 /// Looks for the receipt until it is there, at growing intervals, or until the time is up. In between no
 /// connection is held.
 async fn wait_for_receipt(
     postgres: &Postgres,
-    segment: &str,
+    poll: &PollId,
+    vote_id: &VoteId,
     time: Duration,
 ) -> conventions::Result<Option<Receipt>> {
     let until = Instant::now() + time;
     let mut pause = SHORTEST_PAUSE;
     loop {
-        let receipt = find_receipt(postgres, PollId::default(), segment).await?;
+        let receipt = queries::receipt(postgres, poll.clone(), vote_id.clone())
+            .await
+            .map_err(unavailable)?;
         let left = until.saturating_duration_since(Instant::now());
         if receipt.is_some() || left.is_zero() {
             return Ok(receipt);
         }
         platform::sleep(pause.min(left)).await;
         pause = (2 * pause).min(LONGEST_PAUSE);
-    }
-}
-
-/// The receipt of the vote that a segment of a path, or a parameter, names.
-async fn find_receipt(
-    postgres: &Postgres,
-    poll: PollId,
-    segment: &str,
-) -> conventions::Result<Option<Receipt>> {
-    // What cannot be an id is the id of no vote.
-    match conventions::decode(segment).and_then(|id| VoteId::parse(&id).ok()) {
-        Some(vote_id) => queries::receipt(postgres, poll, vote_id)
-            .await
-            .map_err(unavailable),
-        None => Ok(None),
     }
 }
 

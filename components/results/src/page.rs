@@ -1,16 +1,15 @@
-//! `GET /results`: the results for people.
+//! `GET /results` and `GET /polls/{poll}/results`: the results for people.
 
 use std::time::Duration;
 
+use ballot::PollId;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use pages::{Language, MyVote, Paths, Poll, ResultsPage, results_page};
 use platform::Request;
 use platform::postgres::Postgres;
 
-use crate::{TWO_SECONDS, find_results, wait_for_receipt};
-
-pub const PATH: &str = "/results";
+use crate::{TWO_SECONDS, find_results, vote_id, wait_for_receipt};
 
 /// For how long a vote is looked for. It is usually counted before the browser has followed the redirect;
 /// when it takes a few milliseconds longer, nobody should have to reload.
@@ -18,19 +17,18 @@ const FOLLOWED_FOR: Duration = Duration::from_millis(500);
 
 /// The results. After a vote with the form also what became of it: that page is for its voter alone,
 /// so no cache may keep it.
-pub async fn results(postgres: &Postgres, request: &Request) -> conventions::Result {
+pub async fn results(postgres: &Postgres, poll: PollId, request: &Request) -> conventions::Result {
     let language = Language::of(request.headers());
-    let poll = Poll::default_in(language);
     // The vote before the tallies, so that these include a vote that the page calls counted.
     let vote = request.uri().query().and_then(Paths::vote_in);
-    let receipt = match vote {
-        Some(id) => wait_for_receipt(postgres, id, FOLLOWED_FOR).await?,
+    let receipt = match vote.and_then(vote_id) {
+        Some(id) => wait_for_receipt(postgres, &poll, &id, FOLLOWED_FOR).await?,
         None => None,
     };
-    let results = find_results(postgres, &poll.id).await?;
+    let results = find_results(postgres, poll).await?;
 
     let shown = ResultsPage {
-        poll: &poll,
+        poll: &Poll::counted(language, &results),
         results: &results,
         vote: vote.map(|_| receipt.as_ref().map_or(MyVote::NotCounted, MyVote::Counted)),
     };

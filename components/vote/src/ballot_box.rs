@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ballot::{Door, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
+use ballot::{Definition, Door, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
 use conventions::Problem;
 use platform::settings::InvalidSetting;
-use platform::stream::{Appended, Producer};
+use platform::stream::{Appended, Found, Producer};
 use platform::{BodyLimits, Request};
 use platform::{Cause, Failure, PerInstance};
 use serde_json::{Map, json};
@@ -70,26 +70,53 @@ impl BallotBox {
         option: &OptionName,
         vote_id: &VoteId,
     ) -> Result<StreamId, NotCast> {
-        let until = Instant::now() + WAITS_FOR_DEFINITION;
-        loop {
-            let appended = self.producer.append(poll, option, vote_id, None).await;
-            return match appended.map_err(NotCast::Unavailable)? {
-                Appended::Unpublished if Instant::now() < until => {
-                    platform::sleep(BETWEEN_LOOKS).await;
-                    continue;
-                }
-                Appended::Unpublished => Err(NotCast::Unavailable(Failure {
-                    upstream: "redis",
-                    cause: Cause::Refused("the definition of the poll is not published".into()),
-                })),
-                Appended::Recorded {
-                    stream_id,
-                    option: recorded,
-                } if recorded == *option => Ok(stream_id),
-                Appended::Recorded { .. } => Err(NotCast::IdTaken),
-                refusal => Err(NotCast::Refused(problem(poll, refusal))),
-            };
+        let append = async || self.producer.append(poll, option, vote_id, None).await;
+        match published(append, Appended::Unpublished)
+            .await
+            .map_err(NotCast::Unavailable)?
+        {
+            Appended::Recorded {
+                stream_id,
+                option: recorded,
+            } if recorded == *option => Ok(stream_id),
+            Appended::Recorded { .. } => Err(NotCast::IdTaken),
+            refusal => Err(NotCast::Refused(problem(poll, refusal))),
         }
+    }
+
+    /// What can be voted for in a poll.
+    pub async fn definition(&self, poll: &PollId) -> conventions::Result<Definition> {
+        let find = async || self.producer.definition(poll).await;
+        match published(find, Found::Unpublished).await {
+            Ok(Found::Defined(definition)) => Ok(definition),
+            Ok(Found::UnknownPoll | Found::Unpublished) => {
+                Err(problem(poll, Appended::UnknownPoll))
+            }
+            Err(failure) => Err(failure.into_problem(
+                "The poll cannot be shown now, and takes no votes. Ask again in a moment.",
+            )),
+        }
+    }
+}
+
+/// Asks until the definition of the poll is there, for as long as a request may wait for it.
+async fn published<T: PartialEq>(
+    ask: impl AsyncFn() -> Result<T, Failure>,
+    unpublished: T,
+) -> Result<T, Failure> {
+    let until = Instant::now() + WAITS_FOR_DEFINITION;
+    loop {
+        let answer = ask().await?;
+        if answer != unpublished {
+            return Ok(answer);
+        }
+        if Instant::now() >= until {
+            return Err(Failure {
+                upstream: "redis",
+                cause: Cause::Refused("the definition of the poll is not published".into()),
+            });
+        }
+        platform::sleep(BETWEEN_LOOKS).await;
     }
 }
 

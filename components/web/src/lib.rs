@@ -1,4 +1,4 @@
-//! Serves the page, what it loads, the OpenAPI document and the page made of it, and says 404 for everything else.
+//! Serves what pages load, the OpenAPI document and the page made of it, and says 404 for everything else.
 //! Reaches nothing: all of it is made when this is built.
 
 mod resources;

@@ -30,6 +30,6 @@ pub use issued::Door;
 pub use names::{InvalidName, OptionName, PollId, VoteId, Voter};
 pub use rejection::Rejection;
 pub use request::{InvalidRequest, VoteRequest};
-pub use results::{Receipt, Results, Tally};
+pub use results::{FlatResults, Receipt, Results, Tally};
 pub use stream_id::StreamId;
 pub use timestamp::Timestamp;

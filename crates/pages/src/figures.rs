@@ -84,7 +84,7 @@ mod tests {
     fn one_vote_is_never_nothing_and_never_all() {
         let share_of = |count, percentage, total| {
             let tally = Tally {
-                option: "cats".into(),
+                option: ballot::OptionName::parse("cats").unwrap(),
                 count,
                 percentage,
             };

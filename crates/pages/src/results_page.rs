@@ -39,7 +39,7 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
             Some(MyVote::Counted(receipt)) => {
                 div.outcome data-kind="counted" {
                     div.message role="status" {
-                        p { (fill(texts.mine_counted, "option", shown.poll.label(receipt.option.as_str()))) }
+                        p { (fill(texts.mine_counted, "option", shown.poll.label(&receipt.option))) }
                         p.detail {
                             time datetime=(receipt.counted_at) { (clock(&receipt.counted_at)) } " · "
                             a href=(paths.receipt(receipt.vote_id.as_str())) { (texts.receipt) " " code { (receipt.vote_id) } }
@@ -71,18 +71,21 @@ mod tests {
 
     fn results() -> Results {
         let tally = |option: &str, count, percentage| Tally {
-            option: option.into(),
+            option: OptionName::parse(option).unwrap(),
             count,
             percentage,
         };
         Results {
+            poll: PollId::default(),
+            question: "Cats or dogs?".into(),
+            replaced: None,
             tallies: vec![tally("cats", 1234, 99.92), tally("dogs", 1, 0.08)],
             last_updated: "2025-11-16T20:14:48.273326Z".into(),
         }
     }
 
     fn page(language: Language, vote: Option<MyVote<'_>>) -> String {
-        let poll = Poll::default_in(language);
+        let poll = Poll::counted(language, &results());
         results_page(
             language,
             &ResultsPage {
@@ -124,6 +127,7 @@ mod tests {
             vote_id: VoteId::parse("<b>/1").unwrap(),
             poll: PollId::default(),
             option: OptionName::parse("dogs").unwrap(),
+            replaced: false,
             counted_at: "2025-11-16T20:14:48.273326Z".into(),
         };
         let html = page(Language::Spanish, Some(MyVote::Counted(&receipt)));

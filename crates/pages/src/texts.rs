@@ -4,9 +4,8 @@ use serde::Serialize;
 
 /// What a page says.
 pub(crate) struct Texts {
-    pub default_question: &'static str,
-    /// In the order of `ballot::default_poll::OPTIONS`.
-    pub default_options: [&'static str; 2],
+    /// The words of the built-in poll, as the database has them, and what people read.
+    pub default_poll: [(&'static str, &'static str); 3],
 
     /// For search engines and previews.
     pub description: &'static str,
@@ -70,8 +69,11 @@ pub(crate) struct ScriptTexts {
 }
 
 pub(crate) static ENGLISH: Texts = Texts {
-    default_question: "Cats or dogs?",
-    default_options: ["Cats", "Dogs"],
+    default_poll: [
+        ("Cats or dogs?", "Cats or dogs?"),
+        ("cats", "Cats"),
+        ("dogs", "Dogs"),
+    ],
 
     description: "Cast your vote and watch the results come in. Every vote counts exactly once.",
     vote: "Vote",
@@ -147,8 +149,11 @@ pub(crate) static ENGLISH: Texts = Texts {
 };
 
 pub(crate) static GERMAN: Texts = Texts {
-    default_question: "Katzen oder Hunde?",
-    default_options: ["Katzen", "Hunde"],
+    default_poll: [
+        ("Cats or dogs?", "Katzen oder Hunde?"),
+        ("cats", "Katzen"),
+        ("dogs", "Hunde"),
+    ],
 
     description: "Stimm ab und sieh live zu, wie gezählt wird. Jede Stimme zählt genau einmal.",
     vote: "Abstimmen",
@@ -224,8 +229,11 @@ pub(crate) static GERMAN: Texts = Texts {
 };
 
 pub(crate) static SPANISH: Texts = Texts {
-    default_question: "¿Gatos o perros?",
-    default_options: ["Gatos", "Perros"],
+    default_poll: [
+        ("Cats or dogs?", "¿Gatos o perros?"),
+        ("cats", "Gatos"),
+        ("dogs", "Perros"),
+    ],
 
     description: "Vota y sigue los resultados en directo. Cada voto cuenta exactamente una vez.",
     vote: "Votar",

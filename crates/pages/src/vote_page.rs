@@ -54,12 +54,13 @@ fn key(index: usize) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::Choice;
-    use ballot::PollId;
+    use crate::poll::tests::default_in;
+    use ballot::{OptionName, PollId};
 
     #[test]
     fn each_language_has_a_page() {
         for language in Language::ALL {
-            let html = vote_page(language, &Poll::default_in(language));
+            let html = vote_page(language, &default_in(language));
             assert!(html.starts_with("<!DOCTYPE html>"));
             assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())));
             assert!(html.contains(r#"<form class="ballot" method="post" action="/vote">"#));
@@ -78,10 +79,13 @@ mod tests {
             question: evil.into(),
             choices: (0..50)
                 .map(|i| Choice {
-                    option: format!("{evil}{i}"),
+                    option: OptionName::parse(&format!("{evil}{i}")).unwrap(),
                     label: format!("{evil}{i}"),
                 })
                 .collect(),
+            opens_at: None,
+            closes_at: None,
+            one_vote_per_voter: false,
         };
         let html = vote_page(Language::English, &poll);
         assert!(!html.contains("<script>") && !html.contains("value=\"\">"));
@@ -92,7 +96,7 @@ mod tests {
 
     #[test]
     fn nothing_is_inline() {
-        let html = vote_page(Language::English, &Poll::default_in(Language::English));
+        let html = vote_page(Language::English, &default_in(Language::English));
         for inline in ["style=", "<style", "onclick", "onload"] {
             assert!(!html.contains(inline), "{inline}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ballot::{Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
+use ballot::{Definition, Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
 
 use super::{DOORBELL_HOLDS, Names};
 use crate::Failure;
@@ -102,18 +102,93 @@ impl Producer {
             .await?;
         appended(&reply).ok_or_else(|| unexpected("append.lua"))
     }
+
+    /// The definition by which votes in a poll are taken.
+    pub async fn definition(&self, poll: &PollId) -> Result<Found, Failure> {
+        let definition = self.names.definition(poll);
+        let keys = [
+            definition.as_str(),
+            &self.polls,
+            &self.published,
+            &self.doorbell,
+        ];
+        let arguments = [
+            parameter(poll.as_str()),
+            parameter(&self.doorbell_channel),
+            number(DOORBELL_HOLDS.as_millis()),
+        ];
+        let reply = self
+            .redis
+            .evaluate(&script!("definition"), &keys, arguments)
+            .await?;
+        found(&reply).ok_or_else(|| unexpected("definition.lua"))
+    }
 }
 
-/// Reads the reply of append.lua.
-fn appended(reply: &[Value]) -> Option<Appended> {
-    let texts = reply
+/// What is known of a poll where votes are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// This.
+    Defined(Definition),
+    /// There is no such poll.
+    UnknownPoll,
+    /// See [`Appended::Unpublished`].
+    Unpublished,
+}
+
+fn texts(reply: &[Value]) -> Option<Vec<&str>> {
+    reply
         .iter()
         .map(|value| match value {
             Value::Binary(bytes) => str::from_utf8(bytes).ok(),
             _ => None,
         })
-        .collect::<Option<Vec<_>>>()?;
-    let time = |millis: &str| Timestamp::from_millis(millis.parse().ok()?);
+        .collect()
+}
+
+fn time(millis: &str) -> Option<Timestamp> {
+    Timestamp::from_millis(millis.parse().ok()?)
+}
+
+/// Reads the reply of definition.lua.
+fn found(reply: &[Value]) -> Option<Found> {
+    let texts = texts(reply)?;
+    let fields = match texts.as_slice() {
+        ["defined", fields @ ..] => fields,
+        ["unknown_poll"] => return Some(Found::UnknownPoll),
+        ["unpublished"] => return Some(Found::Unpublished),
+        _ => return None,
+    };
+    let mut definition = Definition {
+        question: String::new(),
+        options: Vec::new(),
+        opens_at: None,
+        closes_at: None,
+        one_vote_per_voter: false,
+    };
+    let mut options = Vec::new();
+    for field in fields.chunks_exact(2) {
+        match *field {
+            ["question", question] => definition.question = question.to_owned(),
+            ["opens_ms", millis] => definition.opens_at = Some(time(millis)?),
+            ["closes_ms", millis] => definition.closes_at = Some(time(millis)?),
+            ["one_vote_per_voter", _] => definition.one_vote_per_voter = true,
+            [name, place] => {
+                if let Some(option) = name.strip_prefix("option:") {
+                    options.push((place.parse::<u32>().ok()?, OptionName::parse(option).ok()?));
+                }
+            }
+            _ => return None,
+        }
+    }
+    options.sort_by_key(|(place, _)| *place);
+    definition.options = options.into_iter().map(|(_, option)| option).collect();
+    Some(Found::Defined(definition))
+}
+
+/// Reads the reply of append.lua.
+fn appended(reply: &[Value]) -> Option<Appended> {
+    let texts = texts(reply)?;
     let option = |text: &&str| OptionName::parse(text).ok();
     Some(match texts.as_slice() {
         ["appended", id, of] => Appended::Recorded {
