@@ -142,11 +142,19 @@ async fn a_variable_that_makes_no_sense_is_named_in_the_log_and_nowhere_else() {
 }
 
 #[test]
-fn each_component_has_less_than_600_kilobytes() {
+fn each_component_is_small() {
     let release = stack::checkout::root().join("target/wasm32-wasip2/release");
-    for component in ["health", "results", "tally", "vote", "web"] {
+    for (component, limit) in [
+        ("health", 600_000),
+        // It knows upper and lower case in every script.
+        ("polls", 750_000),
+        ("results", 600_000),
+        ("tally", 600_000),
+        ("vote", 600_000),
+        ("web", 600_000),
+    ] {
         let file = release.join(component).with_extension("wasm");
         let bytes = std::fs::metadata(&file).expect("it is built").len();
-        assert!(bytes < 600_000, "{component}: {bytes}");
+        assert!(bytes < limit, "{component}: {bytes}");
     }
 }

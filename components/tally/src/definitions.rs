@@ -1,10 +1,8 @@
 //! From PostgreSQL, where polls are, to Redis, where votes are taken by their definitions.
 
-use ballot::{Change, Definition, OptionName, PollId, Timestamp};
-use platform::Failure;
-use platform::log;
-use platform::postgres::{ParameterValue, Postgres, Row, column, unexpected};
-use platform::stream::{Definitions, MOST_CHANGES, PollRevision};
+use platform::postgres::Postgres;
+use platform::stream::{Definitions, MOST_CHANGES};
+use platform::{Failure, log, polls};
 use serde_json::json;
 
 /// Publishes every poll that Redis lacks or has in an older revision, and takes back those that are gone.
@@ -12,10 +10,10 @@ pub async fn publish(postgres: &Postgres, definitions: &Definitions) -> Result<(
     let mut published = 0;
     let mut after = String::new();
     loop {
-        let revisions = revisions(postgres, &after).await?;
+        let revisions = polls::revisions(postgres, &after, MOST_CHANGES).await?;
         let outdated = definitions.outdated(&revisions).await?;
         if !outdated.is_empty() {
-            let changes = changes(postgres, &outdated).await?;
+            let changes = polls::changes(postgres, &outdated).await?;
             published += definitions.publish(&changes).await?;
         }
         match revisions.last() {
@@ -28,76 +26,4 @@ pub async fn publish(postgres: &Postgres, definitions: &Definitions) -> Result<(
         log::info("polls_published", json!({ "polls": published }));
     }
     Ok(())
-}
-
-async fn revisions(postgres: &Postgres, after: &str) -> Result<Vec<PollRevision>, Failure> {
-    const STATEMENT: &str = "select poll, revision, deleted from poll_revisions($1, $2)";
-    let most = i32::try_from(MOST_CHANGES).unwrap_or(i32::MAX);
-    let parameters = [
-        ParameterValue::Str(after.to_owned()),
-        ParameterValue::Int32(most),
-    ];
-    let rows = postgres.query(STATEMENT, &parameters).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(PollRevision {
-                poll: poll(row)?,
-                revision: column(row, "revision")?,
-                deleted: column(row, "deleted")?,
-            })
-        })
-        .collect()
-}
-
-async fn changes(postgres: &Postgres, polls: &[&PollId]) -> Result<Vec<Change>, Failure> {
-    const STATEMENT: &str = "select poll, revision, question, options, opens_ms, closes_ms, one_vote_per_voter \
-                             from poll_definitions($1)";
-    let polls = polls.iter().map(|poll| Some(poll.as_str().to_owned()));
-    let parameters = [ParameterValue::ArrayStr(polls.collect())];
-    let rows = postgres.query(STATEMENT, &parameters).await?;
-    let mut changes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let poll = poll(row)?;
-        match definition(row) {
-            Ok(definition) => changes.push(Change {
-                poll,
-                revision: column(row, "revision")?,
-                definition,
-            }),
-            // Made by hand, past the API. The others are published all the same.
-            Err(failure) => log::error(
-                "poll_not_published",
-                json!({ "poll": poll.as_str(), "error": failure.to_string() }),
-            ),
-        }
-    }
-    Ok(changes)
-}
-
-/// None of a poll that is gone.
-fn definition(row: &Row) -> Result<Option<Definition>, Failure> {
-    let Some(options) = column::<Option<Vec<Option<String>>>>(row, "options")? else {
-        return Ok(None);
-    };
-    let options = options
-        .into_iter()
-        .map(|option| OptionName::parse(&option?).ok())
-        .collect::<Option<_>>()
-        .ok_or_else(|| unexpected("options"))?;
-    let time = |name| {
-        let millis: Option<i64> = column(row, name)?;
-        Ok(millis.and_then(|millis| Timestamp::from_millis(u64::try_from(millis).ok()?)))
-    };
-    Ok(Some(Definition {
-        question: column(row, "question")?,
-        options,
-        opens_at: time("opens_ms")?,
-        closes_at: time("closes_ms")?,
-        one_vote_per_voter: column(row, "one_vote_per_voter")?,
-    }))
-}
-
-fn poll(row: &Row) -> Result<PollId, Failure> {
-    let name: String = column(row, "poll")?;
-    PollId::parse(&name).map_err(|_| unexpected("poll"))
 }

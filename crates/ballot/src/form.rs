@@ -26,7 +26,7 @@ impl VoteForm {
             }
         }
         let option = option.ok_or(InvalidRequest::NotAForm)?;
-        let option = OptionName::parse(&option).map_err(|_| InvalidRequest::NotAnOption)?;
+        let option = OptionName::normalized(&option).map_err(|_| InvalidRequest::NotAnOption)?;
         let vote_id = vote_id
             .map(|id| {
                 let id = VoteId::parse(&id).ok();

@@ -5,8 +5,8 @@
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
-//! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`]), and what of a poll must be
-//! known to take a vote in it ([`Definition`]).
+//! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`]), what of a poll must be
+//! known to take votes in it ([`Definition`]), and what organizers send ([`NewPoll`], [`PollChange`]).
 
 #![warn(missing_docs)]
 
@@ -16,6 +16,7 @@ mod form;
 mod idempotency_key;
 mod issued;
 mod names;
+mod poll_request;
 mod rejection;
 mod request;
 mod results;
@@ -28,6 +29,7 @@ pub use form::VoteForm;
 pub use idempotency_key::{IdempotencyKey, InvalidKey};
 pub use issued::Door;
 pub use names::{InvalidName, OptionName, PollId, VoteId, Voter};
+pub use poll_request::{InvalidPoll, NewPoll, PollChange};
 pub use rejection::Rejection;
 pub use request::{InvalidRequest, VoteRequest};
 pub use results::{FlatResults, Receipt, Results, Tally};

@@ -21,6 +21,12 @@ impl Timestamp {
         unix_seconds(text).or_else(|| iso_8601(text))
     }
 
+    /// Reads ISO 8601 with an offset, to the millisecond; `None` if it is anything else.
+    pub fn parse_with_offset(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text).ok()?;
+        Self::from_millis(u64::try_from(time.timestamp_millis()).ok()?)
+    }
+
     /// Milliseconds since the Unix epoch, as stream ids begin with.
     pub fn from_millis(millis: u64) -> Option<Self> {
         Self::from_micros(i64::try_from(millis).ok()?.checked_mul(1000)?)

@@ -3,10 +3,10 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 
-use crate::{Response, Result, header_value};
+use crate::{Response, Result, header_value, list};
 
 /// Gives an answer an `ETag` made from its body. A client that has this body already gets 304 instead.
 pub fn revalidate(response: Response, request: &HeaderMap) -> Result {
@@ -38,6 +38,30 @@ fn has(request: &HeaderMap, etag: &str) -> bool {
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
+/// In which state something must be for a request to change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// Any state, where a request does not say.
+    pub fn of(request: &HeaderMap) -> Self {
+        Self(
+            request
+                .contains_key(IF_MATCH)
+                .then(|| list(request, IF_MATCH)),
+        )
+    }
+
+    /// Whether this entity tag is named, by the strong comparison that RFC 9110 asks for.
+    pub fn allows(&self, etag: &str) -> bool {
+        self.0.as_deref().is_none_or(|tags| {
+            tags.split(',')
+                .map(str::trim)
+                .any(|tag| tag == "*" || tag == etag)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +84,17 @@ mod tests {
         for tags in ["\"b\"", "a", "\"a", "", "w/\"a\""] {
             assert_eq!(status(tags), StatusCode::OK, "{tags}");
         }
+    }
+
+    #[test]
+    fn a_change_is_for_the_state_that_was_read() {
+        let allows = |if_match: &'static str| {
+            let headers = HeaderMap::from_iter([(IF_MATCH, HeaderValue::from_static(if_match))]);
+            IfMatch::of(&headers).allows("\"7\"")
+        };
+        assert!(IfMatch::of(&HeaderMap::new()).allows("\"7\""));
+        assert!(allows("\"7\"") && allows("*") && allows("\"6\", \"7\""));
+        assert!(!allows("\"6\"") && !allows("W/\"7\"") && !allows("") && !allows("7"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod security;
 
 pub use announced::Announced;
 pub use answer::Conventions;
-pub use caching::{revalidate, revalidate_by};
+pub use caching::{IfMatch, revalidate, revalidate_by};
 pub use origins::{InvalidOrigins, Origins};
 pub use path::decode;
 pub use problem::{ErrorPage, ErrorPages, Problem, Resend};

@@ -34,6 +34,9 @@ pub enum Cause {
     /// SQLSTATE alone, for the message may repeat the value.
     #[error("SQLSTATE {0}")]
     Unstorable(String),
+    /// PostgreSQL refuses a change for the sake of what depends on it (SQLSTATE 55006).
+    #[error("in use")]
+    InUse,
     /// It answered that it will not, or what cannot be understood.
     #[error("{0}")]
     Refused(String),

@@ -1,7 +1,7 @@
 //! Everything that touches Spin, so that a component is only the few lines that make it what it is.
 //!
 //! In reading order: [`settings`] and [`log`]; [`serve`], which brings requests to the `conventions`, and
-//! [`body`]; [`redis`] and [`postgres`], which keep their connections and never wait for ever; and [`stream`], the
+//! [`body`]; [`Organizers`], who may do more than others; [`redis`] and [`postgres`], which keep their connections and never wait for ever; and [`stream`], the
 //! votes on their way, with the Lua scripts that Redis runs for us.
 //!
 //! What a vote is, `ballot` knows; nothing here decides about one.
@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod log;
+pub mod polls;
 pub mod postgres;
 pub mod redis;
 pub mod settings;
@@ -16,11 +17,13 @@ pub mod stream;
 
 mod body;
 mod connection;
+mod organizers;
 mod per_instance;
 mod serve;
 
 pub use body::{BodyLimits, body};
 pub use connection::{Cause, Failure};
+pub use organizers::Organizers;
 pub use per_instance::PerInstance;
 pub use serve::{Request, serve};
 pub use spin_sdk::time::sleep;

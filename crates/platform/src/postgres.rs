@@ -96,6 +96,7 @@ fn cause(error: Error) -> Cause {
             match error.code.as_str() {
                 "57P01" | "57P02" | "57P03" => Cause::Broken(text),
                 code if code.starts_with("08") => Cause::Broken(text),
+                "55006" => Cause::InUse,
                 // Data exceptions, integrity constraints, program limits (an index row that is too large).
                 code if ["22", "23", "54"]
                     .iter()

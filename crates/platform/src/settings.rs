@@ -26,6 +26,26 @@ pub async fn text(name: &'static str) -> Result<String, InvalidSetting> {
     })
 }
 
+/// A list of secrets, separated by commas; none if the variable is empty. Each has `shortest` characters or
+/// more.
+pub async fn secrets(name: &'static str, shortest: usize) -> Result<Vec<String>, InvalidSetting> {
+    let secrets: Vec<_> = text(name)
+        .await?
+        .split(',')
+        .map(str::trim)
+        .filter(|secret| !secret.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if secrets
+        .iter()
+        .any(|secret| secret.chars().count() < shortest)
+    {
+        let problem = "has a secret that is too short: spin.toml says how long each must be";
+        return Err(InvalidSetting { name, problem });
+    }
+    Ok(secrets)
+}
+
 /// A number, or anything else that is read from text; `expected` says what, should it be neither.
 pub async fn parsed<T: FromStr>(
     name: &'static str,
