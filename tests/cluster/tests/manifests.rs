@@ -66,6 +66,7 @@ fn each_spin_app_retains_what_it_is_for() {
         ("web", vec!["web"]),
         ("vote", vec!["vote", "health"]),
         ("results", vec!["results", "health"]),
+        ("polls", vec!["polls", "health"]),
         ("tally", vec!["tally", "health"]),
         ("sweep", vec!["sweep", "health"]),
     ]
@@ -169,6 +170,17 @@ fn each_app_has_just_the_passwords_that_it_needs() {
         ("web", &[] as &[_]),
         ("vote", &["redis_api_password"]),
         ("results", &["postgres_reader_password"]),
+        // The reader's for `health`, since an organizer may not read tallies.
+        (
+            "polls",
+            &[
+                "organizer_tokens",
+                "postgres_organizer_password",
+                "postgres_reader_password",
+                "redis_organizer_password",
+                "voter_key",
+            ],
+        ),
         (
             "tally",
             &["postgres_consumer_password", "redis_consumer_password"],
@@ -238,10 +250,12 @@ fn every_probe_asks_a_route_of_a_retained_component_with_timings_of_its_own() {
         // Traffic within 3 s of the start.
         assert_eq!(vote["initialDelaySeconds"], 0);
         assert!(vote["periodSeconds"].as_u64() <= Some(2));
-        assert_eq!(
-            readiness("voting-api", "results")["httpGet"]["path"],
-            "/ready?needs=database"
-        );
+        for name in ["results", "polls"] {
+            assert_eq!(
+                readiness("voting-api", name)["httpGet"]["path"],
+                "/ready?needs=database"
+            );
+        }
         let sweep = readiness("voting-consumer", "sweep");
         assert_eq!(
             (
@@ -754,29 +768,32 @@ fn a_changed_password_renames_what_its_pods_refer_to_and_only_that() {
     let Some(manifests) = Manifests::copy().unwrap() else {
         return;
     };
-    let before = manifests.overlay("local").unwrap();
+    let before = reconcile(&manifests.overlay("local").unwrap());
     let secrets = manifests.read("k8s/secrets/secrets.env").unwrap();
-    let reader = secrets
-        .lines()
-        .find(|line| line.starts_with("POSTGRES_READER_PASSWORD"))
-        .unwrap();
-    manifests
-        .write(
-            "k8s/secrets/secrets.env",
-            &secrets.replace(reader, "POSTGRES_READER_PASSWORD=another"),
-        )
-        .unwrap();
-    let after = manifests.overlay("local").unwrap();
-    let changed: BTreeSet<_> = reconcile(&after)
-        .iter()
-        .filter(|object| ["Deployment", "StatefulSet", "Job"].contains(&object.kind()))
-        .filter(|object| !reconcile(&before).contains(object))
-        .map(|object| object.name().split('-').next().unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        changed,
-        ["migrations".to_owned(), "results".to_owned()].into()
-    );
+    for (password, users) in [
+        (
+            "POSTGRES_READER_PASSWORD",
+            &["migrations", "polls", "results"] as &[_],
+        ),
+        ("POSTGRES_ORGANIZER_PASSWORD", &["migrations", "polls"]),
+        ("REDIS_ORGANIZER_PASSWORD", &["polls", "redis"]),
+        ("ORGANIZER_TOKENS", &["polls"]),
+        ("VOTER_KEY", &["polls"]),
+    ] {
+        let line = secrets.lines().find(|line| line.starts_with(password));
+        let changed = secrets.replace(line.unwrap(), &format!("{password}=another"));
+        manifests
+            .write("k8s/secrets/secrets.env", &changed)
+            .unwrap();
+        let changed: BTreeSet<_> = reconcile(&manifests.overlay("local").unwrap())
+            .iter()
+            .filter(|object| ["Deployment", "StatefulSet", "Job"].contains(&object.kind()))
+            .filter(|object| !before.contains(object))
+            .map(|object| object.name().split('-').next().unwrap().to_owned())
+            .collect();
+        let expected: BTreeSet<_> = users.iter().map(|&user| user.to_owned()).collect();
+        assert_eq!(changed, expected, "{password}");
+    }
 }
 
 #[test]
