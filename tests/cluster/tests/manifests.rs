@@ -168,7 +168,10 @@ fn every_variable_is_one_of_spin_toml_and_every_secret_one_comes_from_a_secret()
 fn each_app_has_just_the_passwords_that_it_needs() {
     let expected: BTreeMap<&str, &[&str]> = [
         ("web", &[] as &[_]),
-        ("vote", &["redis_api_password"]),
+        (
+            "vote",
+            &["organizer_tokens", "redis_api_password", "voter_key"],
+        ),
         ("results", &["postgres_reader_password"]),
         // The reader's for `health`, since an organizer may not read tallies.
         (
@@ -777,8 +780,8 @@ fn a_changed_password_renames_what_its_pods_refer_to_and_only_that() {
         ),
         ("POSTGRES_ORGANIZER_PASSWORD", &["migrations", "polls"]),
         ("REDIS_ORGANIZER_PASSWORD", &["polls", "redis"]),
-        ("ORGANIZER_TOKENS", &["polls"]),
-        ("VOTER_KEY", &["polls"]),
+        ("ORGANIZER_TOKENS", &["polls", "vote"]),
+        ("VOTER_KEY", &["polls", "vote"]),
     ] {
         let line = secrets.lines().find(|line| line.starts_with(password));
         let changed = secrets.replace(line.unwrap(), &format!("{password}=another"));
