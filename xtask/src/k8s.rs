@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io::ErrorKind};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use stack::{
     checkout,
@@ -12,6 +12,8 @@ use stack::{
 /// Lists all that goes into the file, with this for what must be random.
 const TEMPLATE: &str = "k8s/secrets/template.env";
 const RANDOM: &str = "<random>";
+/// Likewise, where several may be good at once, separated by commas.
+const RANDOM_LIST: &str = "<random list>";
 /// What kustomize reads, and git does not.
 const FILE: &str = "k8s/secrets/secrets.env";
 
@@ -22,7 +24,8 @@ pub enum Command {
     /// What the file has already stays as it is. If you keep secrets elsewhere (External Secrets, Vault, …)
     /// leave k8s/secrets out of the overlay instead: docs/kubernetes.md says which Secrets to bring.
     Secrets {
-        /// Give this password a new value; may be repeated
+        /// Give this password a new value; may be repeated. Where several are good at once, the one before it
+        /// stays good until the next time
         #[arg(long, value_name = "NAME")]
         rotate: Vec<String>,
     },
@@ -58,21 +61,33 @@ pub fn k8s(command: Command) -> Result<()> {
 /// file has, an operator's own assignments and comments, follows as it stands.
 fn fill(template: &str, existing: &str, rotate: &[String]) -> Result<String> {
     let own = existing;
-    let mut existing: BTreeMap<_, _> = assignments(own).collect();
+    let mut existing: BTreeMap<_, _> = assignments(own)
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
     for name in rotate {
-        ensure!(
-            assignments(template).any(|(known, value)| known == name && value == RANDOM),
-            "{name} is not a password of {TEMPLATE}"
-        );
-        existing.remove(name.as_str());
+        let kind = assignments(template).find(|(known, _)| known == name);
+        let former = existing.remove(name.as_str());
+        match kind {
+            Some((_, RANDOM)) => {}
+            Some((name, RANDOM_LIST)) => {
+                let former = former.unwrap_or_default();
+                let first = former.split(',').next().unwrap_or_default();
+                let list = match first {
+                    "" => password()?,
+                    first => format!("{},{first}", password()?),
+                };
+                existing.insert(name, list);
+            }
+            _ => bail!("{name} is not a password of {TEMPLATE}"),
+        }
     }
     let mut text = String::new();
     for line in template.lines() {
         match assignments(line).next() {
             Some((name, value)) => {
                 let value = match existing.get(name) {
-                    Some(value) => (*value).to_owned(),
-                    None if value == RANDOM => password()?,
+                    Some(value) => value.clone(),
+                    None if [RANDOM, RANDOM_LIST].contains(&value) => password()?,
                     None => value.to_owned(),
                 };
                 text.push_str(&format!("{name}={value}\n"));
@@ -142,6 +157,24 @@ mod tests {
         let after = fill(LIST, &before, &["FIRST".to_owned()]).unwrap();
         assert_ne!(values(&before)["FIRST"], values(&after)["FIRST"]);
         assert_eq!(values(&before)["SECOND"], values(&after)["SECOND"]);
+    }
+
+    #[test]
+    fn of_several_that_are_good_at_once_the_last_stays_good() {
+        let list = "KEYS=<random list>\n";
+        let rotate = |before: &str| fill(list, before, &["KEYS".to_owned()]).unwrap();
+        let first = fill(list, "", &[]).unwrap();
+        let second = rotate(&first);
+        let third = rotate(&second);
+        let keys = |text: &str| -> Vec<String> {
+            let keys = values(text)["KEYS"].split(',');
+            keys.map(str::to_owned).collect()
+        };
+        assert_eq!(keys(&first).len(), 1);
+        assert_eq!(keys(&second)[1], keys(&first)[0]);
+        assert_eq!(keys(&third)[1..], keys(&second)[..1]);
+        // Emptied on purpose, and wanted again.
+        assert_eq!(keys(&rotate("KEYS=\n"))[0].len(), 40);
     }
 
     #[test]

@@ -65,7 +65,10 @@ impl Manifests {
         let secrets: String = template
             .lines()
             .enumerate()
-            .map(|(at, line)| line.replace("<random>", &format!("test-password-{at}")) + "\n")
+            .map(|(at, line)| match line.split_once("=<random") {
+                Some((name, _)) => format!("{name}=test-password-{at}\n"),
+                None => format!("{line}\n"),
+            })
             .collect();
         manifests.write("k8s/secrets/secrets.env", &secrets)?;
         Ok(Some(manifests))

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cluster_tests::{
     network::selects,
-    object::{Object, text, values_of},
+    object::{Object, list, text, values_of},
     operator::{pods, reconcile},
     render::Manifests,
     spin::Application,
@@ -66,6 +66,7 @@ fn each_spin_app_retains_what_it_is_for() {
         ("web", vec!["web"]),
         ("vote", vec!["vote", "health"]),
         ("results", vec!["results", "health"]),
+        ("polls", vec!["polls", "health"]),
         ("tally", vec!["tally", "health"]),
         ("sweep", vec!["sweep", "health"]),
     ]
@@ -167,8 +168,22 @@ fn every_variable_is_one_of_spin_toml_and_every_secret_one_comes_from_a_secret()
 fn each_app_has_just_the_passwords_that_it_needs() {
     let expected: BTreeMap<&str, &[&str]> = [
         ("web", &[] as &[_]),
-        ("vote", &["redis_api_password"]),
+        (
+            "vote",
+            &["organizer_tokens", "redis_api_password", "voter_key"],
+        ),
         ("results", &["postgres_reader_password"]),
+        // The reader's for `health`, since an organizer may not read tallies.
+        (
+            "polls",
+            &[
+                "organizer_tokens",
+                "postgres_organizer_password",
+                "postgres_reader_password",
+                "redis_organizer_password",
+                "voter_key",
+            ],
+        ),
         (
             "tally",
             &["postgres_consumer_password", "redis_consumer_password"],
@@ -238,10 +253,12 @@ fn every_probe_asks_a_route_of_a_retained_component_with_timings_of_its_own() {
         // Traffic within 3 s of the start.
         assert_eq!(vote["initialDelaySeconds"], 0);
         assert!(vote["periodSeconds"].as_u64() <= Some(2));
-        assert_eq!(
-            readiness("voting-api", "results")["httpGet"]["path"],
-            "/ready?needs=database"
-        );
+        for name in ["results", "polls"] {
+            assert_eq!(
+                readiness("voting-api", name)["httpGet"]["path"],
+                "/ready?needs=database"
+            );
+        }
         let sweep = readiness("voting-consumer", "sweep");
         assert_eq!(
             (
@@ -472,127 +489,220 @@ fn keda_reads_the_stream_and_the_group_of_spin_toml() {
     });
 }
 
-/// Paths of every kind, with the method and whoever answers them by spin.toml.
-fn requests(spin: &Application) -> Vec<(&'static str, String)> {
-    spin.routes()
-        .flat_map(|(route, _)| {
-            let path = route.replace("/...", "/x");
-            ["GET", "POST"].map(|method| (method, path.clone()))
-        })
-        .collect()
-}
-
+/// Whatever a gateway or the Ingress controller makes of the rules, requests end where spin.toml says; and what
+/// is inside only ends nowhere.
 #[test]
 fn from_outside_each_path_reaches_its_component_and_what_is_inside_only_reaches_none() {
     let spin = Application::read().unwrap();
     let everything: Vec<_> = spin.components().collect();
     for_each_rendering(|rendering, objects| {
-        for (method, path) in requests(&spin) {
-            let service = route(objects, method, &path);
-            let app = of_kind(objects, "SpinApp")
-                .into_iter()
-                .find(|app| app.name() == service);
-            let app = app.unwrap_or_else(|| panic!("{rendering}: {path} goes to {service}"));
-            let answers = spin.component_of(&retained(app), &path);
-            let expected = spin.component_of(&everything, &path);
-            match path.as_str() {
-                "/sweep" | "/metrics" | "/ready" => {
-                    assert_eq!(answers, Some("web"), "{rendering}: {path}")
-                }
-                _ => assert_eq!(answers, expected, "{rendering}: {method} {path}"),
+        let rules = rules(objects);
+        if rules.is_empty() {
+            return;
+        }
+        let examples = spin
+            .routes()
+            .map(|(route, _)| route.replace("/...", "/x").replace(':', ""))
+            .chain(rules.iter().map(Rule::example));
+        for path in examples.flat_map(|example| around(&example)) {
+            let expected = match path.as_str() {
+                "/sweep" | "/metrics" | "/ready" => Some("web"),
+                path => spin.component_of(&everything, path),
+            };
+            for proxy in [Proxy::Envoy, Proxy::Traefik] {
+                let service = route(&rules, proxy, &path);
+                let app = of_kind(objects, "SpinApp")
+                    .into_iter()
+                    .find(|app| app.name() == service);
+                let app = app.unwrap_or_else(|| panic!("{rendering}: {path} goes to {service:?}"));
+                let answers = spin.component_of(&retained(app), &path);
+                assert_eq!(answers, expected, "{rendering}, {proxy:?}: {path}");
             }
         }
     });
+}
+
+/// A path, and others that are almost it.
+fn around(path: &str) -> Vec<String> {
+    let path = path.trim_end_matches('/');
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let mut paths = vec![format!("{path}/y"), format!("/y{path}")];
+    if !path.is_empty() {
+        paths.extend([path.to_owned(), format!("{path}y")]);
+    }
+    paths.push(if parent.is_empty() { "/" } else { parent }.to_owned());
+    paths
+}
+
+/// What decides where a request goes, of those that docs/kubernetes.md names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Proxy {
+    /// Exact before patterns before prefixes, and then the longest: Envoy Gateway, Contour, Cilium, kgateway.
+    Envoy,
+    /// The longest rule, whatever it is. Source: traefik/traefik, `pkg/provider/kubernetes`, `loadRouter` of
+    /// `ingress` and `buildPathRule` of `gateway`.
+    Traefik,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Matcher {
+    Prefix,
+    Pattern,
+    Exact,
+}
+
+/// A path that is routed.
+struct Rule<'a> {
+    matcher: Matcher,
+    path: &'a str,
+    service: &'a str,
+    is_ingress: bool,
+    /// Traefik's annotation of an Ingress.
+    priority: Option<usize>,
+}
+
+/// All that gateways route.
+fn rules(objects: &[Object]) -> Vec<Rule<'_>> {
+    const TRAEFIK: &str = "traefik.ingress.kubernetes.io/router";
+    let mut rules = Vec::new();
+    for object in objects {
+        let annotation =
+            |name: &str| object.0["metadata"]["annotations"][format!("{TRAEFIK}.{name}")].as_str();
+        match object.kind() {
+            "Ingress" => {
+                for rule in values_of(&object.0, "paths") {
+                    let matcher = match text(rule, "/pathType") {
+                        "Exact" => Matcher::Exact,
+                        "Prefix" => Matcher::Prefix,
+                        _ => {
+                            assert_eq!(annotation("pathmatcher"), Some("PathRegexp"));
+                            Matcher::Pattern
+                        }
+                    };
+                    rules.push(Rule {
+                        matcher,
+                        path: text(rule, "/path"),
+                        service: text(rule, "/backend/service/name"),
+                        is_ingress: true,
+                        priority: annotation("priority").map(|text| text.parse().unwrap()),
+                    });
+                }
+            }
+            "HTTPRoute" => {
+                for rule in object.list("/spec/rules") {
+                    for expected in list(rule, "/matches") {
+                        let fields = expected.as_object().unwrap();
+                        assert!(fields.keys().eq(["path"]), "{object}: unknown {expected}");
+                        let matcher = match text(expected, "/path/type") {
+                            "Exact" => Matcher::Exact,
+                            "PathPrefix" => Matcher::Prefix,
+                            _ => Matcher::Pattern,
+                        };
+                        rules.push(Rule {
+                            matcher,
+                            path: text(expected, "/path/value"),
+                            service: text(rule, "/backendRefs/0/name"),
+                            is_ingress: false,
+                            priority: None,
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    rules
+}
+
+impl Rule<'_> {
+    fn matches(&self, proxy: Proxy, path: &str) -> bool {
+        let prefix = self.path.trim_end_matches('/');
+        match self.matcher {
+            Matcher::Exact => path == self.path,
+            Matcher::Prefix if self.is_ingress && proxy == Proxy::Traefik => {
+                path.starts_with(self.path)
+            }
+            Matcher::Prefix => path == prefix || path.starts_with(&format!("{prefix}/")),
+            Matcher::Pattern => {
+                let segments = self.segments();
+                segments.split('/').count() == path.split('/').count()
+                    && segments
+                        .split('/')
+                        .zip(path.split('/'))
+                        .all(|(expected, given)| {
+                            expected == given || expected == "*" && !given.is_empty()
+                        })
+            }
+        }
+    }
+
+    /// A pattern with `*` for each segment that may be any. Every dialect of regular expressions has what it is
+    /// made of.
+    fn segments(&self) -> String {
+        let beginning = if self.is_ingress { "/?^" } else { "^" };
+        let pattern = self.path.strip_prefix(beginning);
+        let pattern = pattern.and_then(|pattern| pattern.strip_suffix('$'));
+        let pattern = pattern.unwrap_or_else(|| panic!("{} has no ends", self.path));
+        let segments = pattern.replace("[^/]+", "*");
+        let is_plain = |letter: char| letter.is_ascii_lowercase() || "/-*".contains(letter);
+        assert!(segments.chars().all(is_plain), "{}", self.path);
+        segments
+    }
+
+    /// A path that it is for.
+    fn example(&self) -> String {
+        match self.matcher {
+            Matcher::Exact => self.path.to_owned(),
+            Matcher::Prefix => format!("{}/x", self.path.trim_end_matches('/')),
+            Matcher::Pattern => self.segments().replace('*', "x"),
+        }
+    }
+
+    /// The greatest wins.
+    fn rank(&self, proxy: Proxy) -> (usize, usize) {
+        let length = self.path.len();
+        match (proxy, self.is_ingress) {
+            (Proxy::Envoy, _) => (self.matcher as usize, length),
+            (Proxy::Traefik, true) => {
+                let rule = match self.matcher {
+                    Matcher::Exact => "Path(``)",
+                    Matcher::Prefix => "PathPrefix(``)",
+                    Matcher::Pattern => "PathRegexp(``)",
+                };
+                (self.priority.unwrap_or(rule.len() + length), 0)
+            }
+            (Proxy::Traefik, false) => match (self.matcher, self.path) {
+                (Matcher::Exact, _) => (2, 0),
+                (Matcher::Prefix, "/") => (0, 0),
+                _ => (1, length),
+            },
+        }
+    }
+}
+
+/// The Service that a request from outside goes to.
+fn route<'a>(rules: &[Rule<'a>], proxy: Proxy, path: &str) -> &'a str {
+    let matching = || rules.iter().filter(|rule| rule.matches(proxy, path));
+    // Which of two would win is each implementation's own.
+    let patterns = matching().filter(|rule| rule.matcher == Matcher::Pattern);
+    assert!(patterns.count() <= 1, "two patterns for {path}");
+    let winner = matching().max_by_key(|rule| rule.rank(proxy));
+    winner.map_or("", |rule| rule.service)
 }
 
 #[test]
 fn no_path_is_routed_that_no_component_serves() {
     let spin = Application::read().unwrap();
-    let served: Vec<_> = spin.routes().map(|(route, _)| route).collect();
     for_each_rendering(|rendering, objects| {
-        for (path, exact) in routed(objects) {
-            // The catch-all is for what nobody serves, too: web says so.
-            let route = match exact {
-                true => path.to_owned(),
-                false => format!("{}/...", path.trim_end_matches('/')),
-            };
-            assert!(served.contains(&route.as_str()), "{rendering}: {path}");
+        for rule in rules(objects) {
+            let app = of_kind(objects, "SpinApp")
+                .into_iter()
+                .find(|app| app.name() == rule.service)
+                .unwrap();
+            let answers = spin.component_of(&retained(app), &rule.example());
+            assert!(answers.is_some(), "{rendering}: {}", rule.path);
         }
     });
-}
-
-/// The paths that gateways route, and whether it is just these or all that begins so.
-fn routed(objects: &[Object]) -> Vec<(&str, bool)> {
-    let mut found = Vec::new();
-    for object in objects {
-        match object.kind() {
-            "Ingress" => found.extend(
-                values_of(&object.0, "paths")
-                    .into_iter()
-                    .map(|rule| (text(rule, "/path"), rule["pathType"] == "Exact")),
-            ),
-            "HTTPRoute" => {
-                for rule in object.list("/spec/rules") {
-                    let matches = values_of(rule, "matches").into_iter();
-                    found.extend(
-                        matches.map(|rule| {
-                            (text(rule, "/path/value"), rule["path"]["type"] == "Exact")
-                        }),
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-/// The Service that a request from outside goes to: the longest match wins, then the one with a method.
-fn route<'a>(objects: &'a [Object], method: &str, path: &str) -> &'a str {
-    let mut found = Vec::new();
-    for object in objects {
-        match object.kind() {
-            "Ingress" => {
-                for rule in values_of(&object.0, "paths") {
-                    let exact = rule["pathType"] == "Exact";
-                    if is_match(text(rule, "/path"), path, exact) {
-                        let rank = (exact, text(rule, "/path").len(), false);
-                        found.push((rank, text(rule, "/backend/service/name")));
-                    }
-                }
-            }
-            "HTTPRoute" => {
-                for rule in object.list("/spec/rules") {
-                    let backend = text(rule, "/backendRefs/0/name");
-                    for expected in values_of(rule, "matches") {
-                        let exact = expected["path"]["type"] == "Exact";
-                        let value = text(expected, "/path/value");
-                        let wanted = expected["method"].as_str();
-                        if is_match(value, path, exact)
-                            && wanted.is_none_or(|wanted| wanted == method)
-                        {
-                            found.push(((exact, value.len(), wanted.is_some()), backend));
-                        }
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-        .into_iter()
-        .max()
-        .map(|(_, service)| service)
-        .unwrap_or_default()
-}
-
-fn is_match(rule: &str, path: &str, exact: bool) -> bool {
-    let prefix = rule.trim_end_matches('/');
-    if exact {
-        path == rule
-    } else {
-        path == prefix || path.starts_with(&format!("{prefix}/"))
-    }
 }
 
 /// A Redis that fills must refuse votes before its pod is killed; how many it takes until then is stated.
@@ -661,29 +771,32 @@ fn a_changed_password_renames_what_its_pods_refer_to_and_only_that() {
     let Some(manifests) = Manifests::copy().unwrap() else {
         return;
     };
-    let before = manifests.overlay("local").unwrap();
+    let before = reconcile(&manifests.overlay("local").unwrap());
     let secrets = manifests.read("k8s/secrets/secrets.env").unwrap();
-    let reader = secrets
-        .lines()
-        .find(|line| line.starts_with("POSTGRES_READER_PASSWORD"))
-        .unwrap();
-    manifests
-        .write(
-            "k8s/secrets/secrets.env",
-            &secrets.replace(reader, "POSTGRES_READER_PASSWORD=another"),
-        )
-        .unwrap();
-    let after = manifests.overlay("local").unwrap();
-    let changed: BTreeSet<_> = reconcile(&after)
-        .iter()
-        .filter(|object| ["Deployment", "StatefulSet", "Job"].contains(&object.kind()))
-        .filter(|object| !reconcile(&before).contains(object))
-        .map(|object| object.name().split('-').next().unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        changed,
-        ["migrations".to_owned(), "results".to_owned()].into()
-    );
+    for (password, users) in [
+        (
+            "POSTGRES_READER_PASSWORD",
+            &["migrations", "polls", "results"] as &[_],
+        ),
+        ("POSTGRES_ORGANIZER_PASSWORD", &["migrations", "polls"]),
+        ("REDIS_ORGANIZER_PASSWORD", &["polls", "redis"]),
+        ("ORGANIZER_TOKENS", &["polls", "vote"]),
+        ("VOTER_KEY", &["polls", "vote"]),
+    ] {
+        let line = secrets.lines().find(|line| line.starts_with(password));
+        let changed = secrets.replace(line.unwrap(), &format!("{password}=another"));
+        manifests
+            .write("k8s/secrets/secrets.env", &changed)
+            .unwrap();
+        let changed: BTreeSet<_> = reconcile(&manifests.overlay("local").unwrap())
+            .iter()
+            .filter(|object| ["Deployment", "StatefulSet", "Job"].contains(&object.kind()))
+            .filter(|object| !before.contains(object))
+            .map(|object| object.name().split('-').next().unwrap().to_owned())
+            .collect();
+        let expected: BTreeSet<_> = users.iter().map(|&user| user.to_owned()).collect();
+        assert_eq!(changed, expected, "{password}");
+    }
 }
 
 #[test]

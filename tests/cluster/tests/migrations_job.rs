@@ -156,10 +156,16 @@ async fn two_of_the_job_at_once_do_what_one_does_and_a_third_finds_nothing_to_do
     assert!(!said.contains("applied"), "{said}");
 
     // The passwords of its Secrets are those of the roles.
-    let mut login = postgres.client("psql", Role::Reader);
-    login.env("PGPASSWORD", &job.environment["SPINVOTE_READER_PASSWORD"]);
-    let said = output(login.args(["-X", "-A", "-t", "-c", "select count(*) from polls"]));
-    assert_eq!(said.unwrap().trim(), "1");
+    for (role, password) in [
+        (Role::Reader, "SPINVOTE_READER_PASSWORD"),
+        (Role::Consumer, "SPINVOTE_CONSUMER_PASSWORD"),
+        (Role::Organizer, "SPINVOTE_ORGANIZER_PASSWORD"),
+    ] {
+        let mut login = postgres.client("psql", role);
+        login.env("PGPASSWORD", &job.environment[password]);
+        let said = output(login.args(["-X", "-A", "-t", "-c", "select count(*) from polls"]));
+        assert_eq!(said.unwrap().trim(), "1", "{password}");
+    }
 }
 
 /// CloudNativePG gives the owner no more than this.

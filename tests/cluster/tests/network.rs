@@ -106,6 +106,7 @@ fn base() -> BTreeSet<String> {
             "web",
             "vote",
             "results",
+            "polls",
             "tally",
             "sweep",
             "redis",
@@ -119,6 +120,7 @@ fn base() -> BTreeSet<String> {
             "web",
             "vote",
             "results",
+            "polls",
             "tally",
             "sweep",
             "redis",
@@ -127,9 +129,12 @@ fn base() -> BTreeSet<String> {
         ],
         "dns UDP/53",
     ));
-    expected.extend(outgoing(&["vote", "tally", "sweep"], "redis TCP/6379"));
     expected.extend(outgoing(
-        &["results", "tally", "sweep", "migrations"],
+        &["vote", "polls", "tally", "sweep"],
+        "redis TCP/6379",
+    ));
+    expected.extend(outgoing(
+        &["results", "polls", "tally", "sweep", "migrations"],
         "postgres TCP/5432",
     ));
     expected
@@ -157,11 +162,11 @@ fn in_production_those_talk_who_must_and_nobody_else() {
         return;
     };
     let mut expected = base();
-    expected.extend(incoming("gateway", &["web", "vote", "results"]));
+    expected.extend(incoming("gateway", &["web", "vote", "results", "polls"]));
     expected.insert("keda → redis TCP/6379".to_owned());
     expected.insert("prometheus → sweep TCP/80".to_owned());
     expected.extend(outgoing(
-        &["web", "vote", "results", "tally", "sweep"],
+        &["web", "vote", "results", "polls", "tally", "sweep"],
         "otel TCP/4318",
     ));
     assert_eq!(matrix(&manifests.overlay("production").unwrap()), expected);
@@ -173,7 +178,7 @@ fn locally_the_ingress_controller_is_the_only_way_in() {
         return;
     };
     let mut expected = base();
-    expected.extend(incoming("traefik", &["web", "vote", "results"]));
+    expected.extend(incoming("traefik", &["web", "vote", "results", "polls"]));
     assert_eq!(matrix(&manifests.overlay("local").unwrap()), expected);
 }
 
@@ -189,7 +194,7 @@ fn spintainer_lets_the_apps_fetch_the_artifact() {
     if let Some(matrix) = rendered(&["spintainer"]) {
         let mut expected = base();
         expected.extend(outgoing(
-            &["web", "vote", "results", "tally", "sweep"],
+            &["web", "vote", "results", "polls", "tally", "sweep"],
             "world TCP/443",
         ));
         assert_eq!(matrix, expected);
@@ -213,12 +218,23 @@ fn cloudnative_pg_talks_to_its_operator_and_to_the_api_server() {
 #[test]
 fn with_external_data_the_same_apps_go_out_and_nobody_else() {
     if let Some(matrix) = rendered(&["external-data"]) {
-        let apps = ["web", "vote", "results", "tally", "sweep", "migrations"];
+        let apps = [
+            "web",
+            "vote",
+            "results",
+            "polls",
+            "tally",
+            "sweep",
+            "migrations",
+        ];
         let mut expected = outgoing(&apps, "dns TCP/53");
         expected.extend(outgoing(&apps, "dns UDP/53"));
-        expected.extend(outgoing(&["vote", "tally", "sweep"], "world TCP/6379"));
         expected.extend(outgoing(
-            &["results", "tally", "sweep", "migrations"],
+            &["vote", "polls", "tally", "sweep"],
+            "world TCP/6379",
+        ));
+        expected.extend(outgoing(
+            &["results", "polls", "tally", "sweep", "migrations"],
             "world TCP/5432",
         ));
         assert_eq!(matrix, expected);
