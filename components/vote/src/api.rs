@@ -2,7 +2,7 @@
 
 use ballot::{Door, IdempotencyKey, PollId, VoteRequest};
 use conventions::Problem;
-use http::header::LOCATION;
+use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, Method, StatusCode};
 use pages::Paths;
 use platform::Request;
@@ -22,11 +22,13 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     conventions::allow(&request, &[Method::POST])?;
     let ballot_box = BallotBox::open().await?;
     let key = idempotency_key(request.headers())?;
-    let VoteRequest { option } = ballot_box.read(request, VoteRequest::parse).await?;
+    let credentials = ballot_box.voters.credentials(request.headers());
+    let VoteRequest { option, voter } = ballot_box.read(request, VoteRequest::parse).await?;
+    let voter = credentials.identity(voter)?;
     let vote_id = key.map_or_else(|| issue_id(Door::Api), IdempotencyKey::into_vote_id);
 
-    let stream_id = ballot_box
-        .cast(&poll, &option, &vote_id)
+    let cast = ballot_box
+        .cast(&poll, &option, &vote_id, voter)
         .await
         .map_err(|not_cast| match not_cast {
             NotCast::IdTaken => Problem::Unprocessable(
@@ -45,14 +47,14 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
         &Recorded {
             message: "Vote recorded successfully",
             option: option.as_str(),
-            stream_id: stream_id.as_str(),
+            stream_id: cast.stream_id.as_str(),
             vote_id: vote_id.as_str(),
         },
     )?;
     let receipt = Paths::of(&poll).receipt(vote_id.as_str());
-    response
-        .headers_mut()
-        .insert(LOCATION, conventions::header_value(&receipt)?);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, conventions::header_value(&receipt)?);
+    headers.extend(cast.new_voter.map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
 }
 

@@ -2,14 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use ballot::{Definition, Door, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
+use ballot::{
+    Definition, Door, Identity, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId,
+};
 use conventions::Problem;
+use http::HeaderValue;
 use platform::settings::InvalidSetting;
 use platform::stream::{Appended, Found, Producer};
 use platform::{BodyLimits, Request};
 use platform::{Cause, Failure, PerInstance};
 use serde_json::{Map, json};
 use uuid::Uuid;
+
+use crate::voters::Voters;
 
 /// How long a vote waits for the definition of its poll, which is missing when Redis has just started. The
 /// consumer is asked for it, and needs a few milliseconds.
@@ -22,6 +27,14 @@ const MOST_LISTED: usize = 10;
 pub struct BallotBox {
     producer: Producer,
     limits: BodyLimits,
+    pub voters: Voters,
+}
+
+/// A vote that is in the stream, now or since it was first sent.
+pub struct Cast {
+    pub stream_id: StreamId,
+    /// The cookie of a voter whom nobody knew before.
+    pub new_voter: Option<HeaderValue>,
 }
 
 /// Why a vote is not in the stream, or not as it was sent.
@@ -43,6 +56,7 @@ impl BallotBox {
                 Ok(Self {
                     producer: Producer::from_settings().await?,
                     limits: BodyLimits::from_settings().await?,
+                    voters: Voters::from_settings().await?,
                 })
             })
             .await
@@ -57,31 +71,60 @@ impl BallotBox {
         let body = platform::body(request, &self.limits).await?;
         parse(&body).map_err(|invalid| match invalid {
             InvalidRequest::NotJson => Problem::BadRequest(invalid.to_string()),
-            InvalidRequest::NotAVote | InvalidRequest::NotAForm | InvalidRequest::NotAnOption => {
-                Problem::Unprocessable(invalid.to_string())
-            }
+            InvalidRequest::NotAVote
+            | InvalidRequest::NotAForm
+            | InvalidRequest::NotAnOption
+            | InvalidRequest::NotAVoter(_) => Problem::Unprocessable(invalid.to_string()),
         })
     }
 
-    /// Appends a vote, if its poll takes it.
+    /// Appends a vote, if its poll takes it. Who votes is only asked where each voter has one vote; a voter
+    /// whom nobody knows there becomes one with this vote.
     pub async fn cast(
         &self,
         poll: &PollId,
         option: &OptionName,
         vote_id: &VoteId,
-    ) -> Result<StreamId, NotCast> {
-        let append = async || self.producer.append(poll, option, vote_id, None).await;
-        match published(append, Appended::Unpublished)
-            .await
-            .map_err(NotCast::Unavailable)?
-        {
+        voter: Option<Identity>,
+    ) -> Result<Cast, NotCast> {
+        let appended = self.append(poll, option, vote_id, voter.as_ref()).await?;
+        let (appended, new_voter) = if appended == Appended::VoterMissing {
+            let new = self.voters.register().map_err(NotCast::Refused)?;
+            let voter = Identity::Cookie(new.id);
+            let appended = self.append(poll, option, vote_id, Some(&voter)).await?;
+            (appended, Some(new.cookie))
+        } else {
+            (appended, None)
+        };
+        match appended {
             Appended::Recorded {
                 stream_id,
                 option: recorded,
-            } if recorded == *option => Ok(stream_id),
+            } if recorded == *option => Ok(Cast {
+                stream_id,
+                new_voter,
+            }),
             Appended::Recorded { .. } => Err(NotCast::IdTaken),
             refusal => Err(NotCast::Refused(problem(poll, refusal))),
         }
+    }
+
+    async fn append(
+        &self,
+        poll: &PollId,
+        option: &OptionName,
+        vote_id: &VoteId,
+        voter: Option<&Identity>,
+    ) -> Result<Appended, NotCast> {
+        let voter = voter.and_then(|voter| self.voters.hash(poll, voter));
+        let append = async || {
+            self.producer
+                .append(poll, option, vote_id, voter.as_ref())
+                .await
+        };
+        published(append, Appended::Unpublished)
+            .await
+            .map_err(NotCast::Unavailable)
     }
 
     /// What can be voted for in a poll.
@@ -133,11 +176,7 @@ fn problem(poll: &PollId, refusal: Appended) -> Problem {
         Appended::Closed(time) => out_of_hours("closes_at", time, |time| {
             format!("The poll \"{poll}\" closed at {time}. It takes no more votes.")
         }),
-        Appended::VoterMissing => Problem::Conflict {
-            detail: format!("In the poll \"{poll}\" each voter has one vote. Say who votes."),
-            members: Map::new(),
-        },
-        Appended::Recorded { .. } | Appended::Unpublished => {
+        Appended::VoterMissing | Appended::Recorded { .. } | Appended::Unpublished => {
             Problem::Internal("no refusal".to_owned())
         }
     }

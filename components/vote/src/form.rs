@@ -3,6 +3,7 @@
 use ballot::{Door, PollId, VoteForm};
 use conventions::{Problem, Resend};
 use http::Method;
+use http::header::SET_COOKIE;
 use pages::Paths;
 use platform::Request;
 
@@ -18,11 +19,17 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     }
     conventions::allow(&request, &[Method::GET, Method::POST])?;
     let ballot_box = BallotBox::open().await?;
+    let voter = ballot_box.voters.credentials(request.headers()).cookie;
     let VoteForm { option, vote_id } = ballot_box.read(request, VoteForm::parse).await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
-    match ballot_box.cast(&poll, &option, &vote_id).await {
-        Ok(_) => conventions::see_other(&paths.results_of(vote_id.as_str())),
+    match ballot_box.cast(&poll, &option, &vote_id, voter).await {
+        Ok(cast) => {
+            let mut response = conventions::see_other(&paths.results_of(vote_id.as_str()))?;
+            let cookie = cast.new_voter.map(|cookie| (SET_COOKIE, cookie));
+            response.headers_mut().extend(cookie);
+            Ok(response)
+        }
         Err(NotCast::IdTaken) => Err(Problem::Unprocessable(
             "This vote was recorded already, for another option. Go back to cast a new one.".into(),
         )),

@@ -7,6 +7,7 @@ mod api;
 mod ballot_box;
 mod form;
 mod page;
+mod voters;
 
 use conventions::Problem;
 use pages::PollPath;

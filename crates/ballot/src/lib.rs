@@ -6,7 +6,8 @@
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`]), what of a poll must be
-//! known to take votes in it ([`Definition`]), and what organizers send ([`NewPoll`], [`PollChange`]).
+//! known to take votes in it ([`Definition`]), what organizers send ([`NewPoll`], [`PollChange`]),
+//! and how voters are told apart ([`VoterKeys`]).
 
 #![warn(missing_docs)]
 
@@ -22,6 +23,7 @@ mod request;
 mod results;
 mod stream_id;
 mod timestamp;
+mod voter_keys;
 
 pub use definition::{Change, Definition};
 pub use entry::{Entry, RawEntry, RawField, RawFields};
@@ -35,3 +37,4 @@ pub use request::{InvalidRequest, VoteRequest};
 pub use results::{FlatResults, Receipt, Results, Tally};
 pub use stream_id::StreamId;
 pub use timestamp::Timestamp;
+pub use voter_keys::{Identity, VoterKeys};

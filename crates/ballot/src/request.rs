@@ -1,15 +1,17 @@
-//! The body of `POST /api/vote`.
+//! The body of `POST /api/vote`, and of its like for other polls.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::OptionName;
+use crate::{InvalidName, OptionName, Voter};
 
-/// A vote as a client sends it: `{"option":"cats"}`.
+/// A vote as a client sends it: `{"option":"cats"}`, or `{"option":"cats","voter":"ada"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoteRequest {
     /// Syntactically valid; whether the poll has it is for the caller to check.
     pub option: OptionName,
+    /// Who votes, if a gateway that knows its voters says so.
+    pub voter: Option<Voter>,
 }
 
 /// Why a body is not a vote. Each says what to send instead, and none repeats what was sent.
@@ -18,11 +20,14 @@ pub enum InvalidRequest {
     /// The body is no JSON at all.
     #[error(r#"The body is not JSON. Send an object such as {{"option":"cats"}}."#)]
     NotJson,
-    /// The body is JSON, but no object with just the field `option`, a string.
+    /// The body is JSON, but no object with the field `option`, and `voter` from a gateway, both strings.
     #[error(
-        r#"The body must be an object with the one field "option", a string: {{"option":"cats"}}."#
+        r#"The body must be an object with the field "option", a string: {{"option":"cats"}}. A gateway may add a "voter"."#
     )]
     NotAVote,
+    /// The voter cannot be one.
+    #[error("The voter {0}.")]
+    NotAVoter(InvalidName),
     /// The body is no form with just the field `option`, and `vote_id` if it is sent again.
     #[error(r#"The form must have the one field "option", and may have a "vote_id"."#)]
     NotAForm,
@@ -35,6 +40,7 @@ pub enum InvalidRequest {
 #[serde(deny_unknown_fields)]
 struct Body {
     option: String,
+    voter: Option<String>,
 }
 
 impl VoteRequest {
@@ -51,7 +57,9 @@ impl VoteRequest {
         let body: Body = serde_json::from_str(text).map_err(|_| InvalidRequest::NotAVote)?;
         let option =
             OptionName::normalized(&body.option).map_err(|_| InvalidRequest::NotAnOption)?;
-        Ok(Self { option })
+        let voter = body.voter.as_deref().map(Voter::parse).transpose();
+        let voter = voter.map_err(InvalidRequest::NotAVoter)?;
+        Ok(Self { option, voter })
     }
 }
 

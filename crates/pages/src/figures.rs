@@ -46,9 +46,16 @@ pub(crate) fn bar(tally: &Tally) -> f64 {
     tally.percentage.max(shortest)
 }
 
+/// A percentage, 0 to 100, as digits with two decimals. By whole numbers: what prints any float takes 7 kB.
+#[expect(clippy::cast_possible_truncation, reason = "it is 0 to 100")]
+pub(crate) fn decimals(percentage: f64) -> String {
+    let hundredths = (percentage * 100.0).round() as i64;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
 /// A percentage, 0 to 100, with two decimals.
 fn percentage(language: Language, percentage: f64) -> String {
-    let number = format!("{percentage:.2}");
+    let number = decimals(percentage);
     match language {
         Language::English => format!("{number}%"),
         Language::German | Language::Spanish => format!("{}\u{a0}%", number.replace('.', ",")),

@@ -4,7 +4,7 @@
 use ballot::Results;
 use maud::{Markup, html};
 
-use crate::figures::{bar, count, share};
+use crate::figures::{bar, count, decimals, share};
 use crate::texts::fill;
 use crate::{Language, Poll};
 
@@ -36,7 +36,7 @@ fn section(language: Language, poll: &Poll, results: Option<&Results>) -> Markup
                         }
                         // SVG has an attribute for the width; the policy forbids an inline style.
                         svg.bar aria-hidden="true" focusable="false" {
-                            rect height="100%" width=(format!("{:.2}%", tally.map_or(0.0, bar))) {}
+                            rect height="100%" width={ (decimals(tally.map_or(0.0, bar))) "%" } {}
                         }
                     }
                 }

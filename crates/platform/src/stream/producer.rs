@@ -166,7 +166,8 @@ fn found(reply: &[Value]) -> Option<Found> {
         closes_at: None,
         one_vote_per_voter: false,
     };
-    let mut options = Vec::new();
+    // Counted from 1, so that the first stays empty.
+    let mut options = vec![None; fields.len()];
     for field in fields.chunks_exact(2) {
         match *field {
             ["question", question] => definition.question = question.to_owned(),
@@ -175,14 +176,14 @@ fn found(reply: &[Value]) -> Option<Found> {
             ["one_vote_per_voter", _] => definition.one_vote_per_voter = true,
             [name, place] => {
                 if let Some(option) = name.strip_prefix("option:") {
-                    options.push((place.parse::<u32>().ok()?, OptionName::parse(option).ok()?));
+                    let place: usize = place.parse().ok()?;
+                    *options.get_mut(place)? = Some(OptionName::parse(option).ok()?);
                 }
             }
             _ => return None,
         }
     }
-    options.sort_by_key(|(place, _)| *place);
-    definition.options = options.into_iter().map(|(_, option)| option).collect();
+    definition.options = options.into_iter().flatten().collect();
     Some(Found::Defined(definition))
 }
 
