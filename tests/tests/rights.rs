@@ -8,7 +8,7 @@ use spinvote_tests::World;
 
 /// Which role has which privilege on what. Of an owner's privileges on its own things only those on the
 /// database and the defaults are listed.
-const PRIVILEGES: [(&str, &str, &str); 27] = [
+const PRIVILEGES: [(&str, &str, &str); 28] = [
     ("owner", "database", "CONNECT"),
     ("owner", "database", "CREATE"),
     ("owner", "database", "TEMPORARY"),
@@ -23,6 +23,8 @@ const PRIVILEGES: [(&str, &str, &str); 27] = [
     ("spinvote_consumer", "table polls", "SELECT"),
     ("spinvote_consumer", "table schema_migrations", "SELECT"),
     ("spinvote_consumer", "table votes", "SELECT"),
+    ("spinvote_organizer", "function audit_log", "EXECUTE"),
+    ("spinvote_organizer", "function audit_log_ends", "EXECUTE"),
     ("spinvote_organizer", "function poll_definitions", "EXECUTE"),
     ("spinvote_organizer", "schema public", "USAGE"),
     ("spinvote_organizer", "table deleted_polls", "SELECT"),
@@ -30,7 +32,6 @@ const PRIVILEGES: [(&str, &str, &str); 27] = [
     ("spinvote_organizer", "table polls", "INSERT"),
     ("spinvote_organizer", "table polls", "SELECT"),
     ("spinvote_organizer", "table polls", "UPDATE"),
-    ("spinvote_organizer", "table vote_events", "SELECT"),
     ("spinvote_reader", "function get_receipt", "EXECUTE"),
     ("spinvote_reader", "function get_vote_results", "EXECUTE"),
     ("spinvote_reader", "schema public", "USAGE"),

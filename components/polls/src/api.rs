@@ -1,17 +1,14 @@
 //! `/api/polls` and `/api/polls/{poll}`. Everybody may read; organizers change.
 
-use ballot::{Definition, InvalidPoll, NewPoll, PollChange, PollId};
+use ballot::{InvalidPoll, NewPoll, PollChange, PollId};
 use bytes::Bytes;
 use conventions::{IfMatch, Problem};
 use http::header::{CACHE_CONTROL, ETAG, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
-use platform::postgres::Postgres;
-use platform::settings::{self, InvalidSetting};
-use platform::stream::Definitions;
-use platform::{BodyLimits, Cause, Failure, Organizers, PerInstance, Request, polls};
+use platform::{Cause, Failure, Request};
 use serde::Serialize;
-use serde_json::Map;
 
+use crate::office::{Office, conflict, unavailable, unknown};
 use crate::queries::{self, Document};
 
 /// Polls in one answer, if the client does not say, and at most.
@@ -21,54 +18,6 @@ const LONGEST_PAGE: i64 = 100;
 /// How often a change is tried again that somebody else's came before.
 const ATTEMPTS: usize = 3;
 
-struct Office {
-    postgres: Postgres,
-    definitions: Definitions,
-    organizers: Organizers,
-    limits: BodyLimits,
-    /// Whether voters can be told apart.
-    knows_voters: bool,
-}
-
-static OFFICE: PerInstance<Office> = PerInstance::new();
-
-impl Office {
-    async fn open() -> Result<&'static Self, InvalidSetting> {
-        OFFICE
-            .get(async || {
-                Ok(Self {
-                    postgres: Postgres::from_settings().await?,
-                    definitions: Definitions::from_settings().await?,
-                    organizers: Organizers::from_settings().await?,
-                    limits: BodyLimits::from_settings().await?,
-                    knows_voters: !settings::text("voter_key").await?.trim().is_empty(),
-                })
-            })
-            .await
-    }
-
-    /// Makes a poll known to where votes are taken. If that fails, the sweep does.
-    async fn publish(&self, poll: &PollId) {
-        let publish = async || {
-            let changes = polls::changes(&self.postgres, &[poll]).await?;
-            self.definitions.publish(&changes).await
-        };
-        if let Err(failure) = publish().await {
-            failure.log();
-        }
-    }
-
-    fn check(&self, definition: &Definition) -> conventions::Result<()> {
-        if definition.one_vote_per_voter && !self.knows_voters {
-            return Err(conflict(
-                "This Spinvote cannot tell voters apart. Its operator can set voter_key \
-                 (SPIN_VARIABLE_VOTER_KEY); until then create polls without one_vote_per_voter.",
-            ));
-        }
-        Ok(())
-    }
-}
-
 #[derive(Serialize)]
 struct List {
     polls: Vec<Document>,
@@ -77,9 +26,8 @@ struct List {
 }
 
 /// `/api/polls`
-pub async fn polls(request: Request) -> conventions::Result {
+pub async fn polls(office: &Office, request: Request) -> conventions::Result {
     conventions::allow(&request, &[Method::GET, Method::POST])?;
-    let office = Office::open().await?;
     if request.method() == Method::POST {
         office.organizers.admit(request.headers())?;
         create(office, request).await
@@ -89,9 +37,8 @@ pub async fn polls(request: Request) -> conventions::Result {
 }
 
 /// `/api/polls/{poll}`
-pub async fn poll(poll: PollId, request: Request) -> conventions::Result {
+pub async fn poll(office: &Office, poll: PollId, request: Request) -> conventions::Result {
     conventions::allow(&request, &[Method::GET, Method::PATCH, Method::DELETE])?;
-    let office = Office::open().await?;
     match *request.method() {
         Method::PATCH => {
             office.organizers.admit(request.headers())?;
@@ -240,19 +187,6 @@ fn invalid(invalid: InvalidPoll) -> Problem {
     }
 }
 
-fn unknown(poll: &PollId) -> Problem {
-    Problem::NotFound(format!(
-        "There is no poll \"{poll}\". GET /api/polls lists those that there are."
-    ))
-}
-
-fn conflict(detail: impl Into<String>) -> Problem {
-    Problem::Conflict {
-        detail: detail.into(),
-        members: Map::new(),
-    }
-}
-
 /// What votes that were cast do not allow, or what PostgreSQL did not do.
 fn refused(failure: Failure) -> Problem {
     match failure.cause {
@@ -262,8 +196,4 @@ fn refused(failure: Failure) -> Problem {
         ),
         _ => unavailable(failure),
     }
-}
-
-fn unavailable(failure: Failure) -> Problem {
-    failure.into_problem("Polls can be neither read nor changed now. Ask again in a moment.")
 }

@@ -1,10 +1,13 @@
-//! The organizers' API: creates polls, changes and deletes them, and publishes what they are to where votes are
-//! taken. PostgreSQL first, which is the truth; what cannot be published at once is published by the sweep.
+//! The organizers' API: creates polls, changes and deletes them, publishes what they are to where votes are
+//! taken, and gives the audit log away. PostgreSQL first, which is the truth; what cannot be published at once is published by the sweep.
 
 mod api;
+mod log;
+mod office;
 mod queries;
 
 use conventions::Problem;
+use office::Office;
 use pages::PollPath;
 use platform::Request;
 use spin_sdk::http::IntoResponse;
@@ -12,15 +15,19 @@ use spin_sdk::http_service;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve(
+    platform::serve_streamed(
         "polls",
         Some(&pages::ERROR_PAGES),
         request,
-        async |request| {
+        async |request, streamed| {
             let path = request.uri().path().to_owned();
+            let office = Office::open().await?;
             match PollPath::parse(&path) {
-                Some((poll, PollPath::Api)) => api::poll(poll, request).await,
-                None if path == "/api/polls" => api::polls(request).await,
+                Some((poll, PollPath::Api)) => api::poll(office, poll, request).await,
+                Some((poll, PollPath::ApiVotes)) => {
+                    log::votes(office, poll, &request, streamed).await
+                }
+                None if path == "/api/polls" => api::polls(office, request).await,
                 _ => Err(Problem::NothingHere),
             }
         },

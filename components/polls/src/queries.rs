@@ -5,6 +5,8 @@ use platform::postgres::{ParameterValue, Postgres, Row, column, unexpected};
 use platform::{Failure, polls};
 use serde::Serialize;
 
+use crate::log::{Cursor, LoggedVote};
+
 /// A poll as the API shows it.
 #[derive(Debug, Serialize)]
 pub struct Document {
@@ -96,6 +98,53 @@ pub async fn delete(postgres: &Postgres, poll: &PollId, revision: i64) -> Result
     let parameters = [text(poll.as_str()), ParameterValue::Int64(revision)];
     let rows = postgres.query(statement, &parameters).await?;
     Ok(!rows.is_empty())
+}
+
+/// Up to which batch the audit log is complete.
+pub async fn log_ends(postgres: &Postgres) -> Result<i64, Failure> {
+    let rows = postgres
+        .query("select audit_log_ends() as batch", &[])
+        .await?;
+    rows.first()
+        .map_or_else(|| Err(unexpected("batch")), |row| column(row, "batch"))
+}
+
+/// The audit log of a poll after a place, up to a batch; at most so many rows.
+pub async fn log(
+    postgres: &Postgres,
+    poll: &PollId,
+    after: &Cursor,
+    until: i64,
+    most: i32,
+) -> Result<Vec<LoggedVote>, Failure> {
+    const STATEMENT: &str = r#"
+        select batch, vote_id, stream_id, option, voter,
+               to_char(cast_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as cast_at,
+               to_char(recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at
+        from audit_log($1, $2, $3, $4, $5)
+    "#;
+    let parameters = [
+        text(poll.as_str()),
+        ParameterValue::Int64(after.batch),
+        text(&after.vote_id),
+        ParameterValue::Int64(until),
+        ParameterValue::Int32(most),
+    ];
+    let rows = postgres.query(STATEMENT, &parameters).await?;
+    rows.iter()
+        .map(|row| {
+            let vote_id: String = column(row, "vote_id")?;
+            Ok(LoggedVote {
+                cursor: Cursor::render(column(row, "batch")?, &vote_id),
+                stream_id: column(row, "stream_id")?,
+                option: column(row, "option")?,
+                voter: column(row, "voter")?,
+                cast_at: column(row, "cast_at")?,
+                recorded_at: column(row, "recorded_at")?,
+                vote_id,
+            })
+        })
+        .collect()
 }
 
 fn parameters(poll: &PollId, definition: &Definition) -> Vec<ParameterValue> {

@@ -87,6 +87,23 @@ pub fn preferred<T>(list: &str, find: impl Fn(&str) -> Option<T>) -> Option<T> {
     best.0
 }
 
+/// Which of these media types an `Accept` prefers, by its place; the first of several that are equally welcome,
+/// none if it welcomes none of them.
+pub fn preferred_of(accept: &str, types: &[&str]) -> Option<usize> {
+    if accept.trim().is_empty() {
+        return Some(0);
+    }
+    let mut best = (None, Weight::NONE);
+    for (place, name) in types.iter().enumerate() {
+        let group = name.split('/').next().unwrap_or_default();
+        let weight = weight(accept, &[name, &format!("{group}/*"), "*/*"]);
+        if weight > best.1 {
+            best = (Some(place), weight);
+        }
+    }
+    best.0
+}
+
 /// Whether an `Accept` asks for a page rather than for JSON. `otherwise` decides for clients that
 /// accept both equally: most API clients send `*/*` or nothing.
 pub fn prefers_html(accept: &str, otherwise: bool) -> bool {
@@ -127,6 +144,19 @@ mod tests {
             assert!(!prefers_html(indifferent, false));
             assert!(prefers_html(indifferent, true));
         }
+    }
+
+    #[test]
+    fn the_preferred_type_wins() {
+        let types = ["application/x-ndjson", "text/csv"];
+        let of = |accept| preferred_of(accept, &types);
+        for accept in ["", "*/*", "application/*", "text/csv;q=0.5, */*"] {
+            assert_eq!(of(accept), Some(0), "{accept}");
+        }
+        for accept in ["text/csv", "text/*", "text/csv, */*;q=0.1"] {
+            assert_eq!(of(accept), Some(1), "{accept}");
+        }
+        assert_eq!(of("image/png"), None);
     }
 
     #[test]

@@ -25,5 +25,5 @@ pub use body::{BodyLimits, body};
 pub use connection::{Cause, Failure};
 pub use organizers::Organizers;
 pub use per_instance::PerInstance;
-pub use serve::{Request, serve};
+pub use serve::{Request, Streamed, serve, serve_streamed};
 pub use spin_sdk::time::sleep;

@@ -1,11 +1,18 @@
 //! From a request of Spin's to its answer.
 
+use std::cell::RefCell;
+
+use bytes::Bytes;
 use conventions::{Conventions, ErrorPages, InvalidOrigins, Origins, Problem, Response};
+use futures::stream::{LocalBoxStream, Stream, StreamExt, TryStreamExt};
+use http::header::CONTENT_LENGTH;
+use http_body::Frame;
+use http_body_util::{Either, StreamBody};
 use serde_json::json;
 use spin_sdk::http::{FullBody, IntoResponse};
 
 use crate::settings::{self, InvalidSetting};
-use crate::{PerInstance, log};
+use crate::{Failure, PerInstance, log};
 
 /// With a body that has not been read.
 pub type Request = spin_sdk::http::Request;
@@ -38,7 +45,53 @@ pub async fn serve(
     request: Request,
     handle: impl AsyncFnOnce(Request) -> conventions::Result,
 ) -> impl IntoResponse {
-    let response: Response = match conventions(component).await {
+    answer(component, pages, request, handle)
+        .await
+        .map(FullBody::new)
+}
+
+/// Likewise, for a component that has answers too long to be held: `handle` puts the body of such a one into
+/// the [`Streamed`].
+pub async fn serve_streamed(
+    component: &'static str,
+    pages: Option<&ErrorPages>,
+    request: Request,
+    handle: impl AsyncFnOnce(Request, &Streamed) -> conventions::Result,
+) -> impl IntoResponse {
+    let streamed = Streamed(RefCell::new(None));
+    let response = answer(component, pages, request, async |request| {
+        handle(request, &streamed).await
+    })
+    .await;
+    let (mut parts, whole) = response.into_parts();
+    let body = match streamed.0.into_inner() {
+        Some(body) => {
+            parts.headers.remove(CONTENT_LENGTH);
+            Either::Right(StreamBody::new(body))
+        }
+        None => Either::Left(FullBody::new(whole)),
+    };
+    http::Response::from_parts(parts, body)
+}
+
+/// The body of an answer that is sent while it is made.
+pub struct Streamed(RefCell<Option<LocalBoxStream<'static, Result<Frame<Bytes>, Failure>>>>);
+
+impl Streamed {
+    /// Sends these pieces in place of the body. A failure breaks the answer off, so that the client knows.
+    pub fn set(&self, pieces: impl Stream<Item = Result<Bytes, Failure>> + 'static) {
+        self.0
+            .replace(Some(pieces.map_ok(Frame::data).boxed_local()));
+    }
+}
+
+async fn answer(
+    component: &'static str,
+    pages: Option<&ErrorPages>,
+    request: Request,
+    handle: impl AsyncFnOnce(Request) -> conventions::Result,
+) -> Response {
+    match conventions(component).await {
         Ok(conventions) => {
             conventions
                 .answer(pages, request, async |request| {
@@ -54,8 +107,7 @@ pub async fn serve(
             invalid.log();
             Conventions::misconfigured(pages, &request)
         }
-    };
-    response.map(FullBody::new)
+    }
 }
 
 /// Logged here, for the client is not told which.

@@ -67,7 +67,8 @@ impl HandlerState for Workers {
     }
 }
 
-/// When an instance is dropped: after it was idle for a while. A request has all the time it takes.
+/// When an instance is dropped: after it was idle for a while. A request has all the time it takes, and so has
+/// an answer that is still being sent.
 pub struct Expiration(Pin<Box<Sleep>>);
 
 impl WorkerExpiration for Expiration {
@@ -77,7 +78,7 @@ impl WorkerExpiration for Expiration {
         state: WorkerStatus,
         since: Instant,
     ) -> Poll<()> {
-        if state == WorkerStatus::Requests {
+        if state != WorkerStatus::Idle {
             return Poll::Pending;
         }
         self.0.as_mut().reset((since + IDLE).into());
