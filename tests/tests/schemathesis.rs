@@ -17,6 +17,11 @@ async fn the_service_does_what_its_document_says() {
         .arg(stack::checkout::root().join("tests/schemathesis/schemathesis.toml"))
         .args(["run", "--no-color"])
         .args(["--checks", "all", "--seed", "1", "--request-timeout", "20"])
+        .arg("--header")
+        .arg(format!(
+            "Authorization: Bearer {}",
+            world.stack.secrets().organizer_token
+        ))
         .arg(format!("{}/openapi.json", world.url()));
     let output = command.output().await.expect("schemathesis is installed");
     let said = String::from_utf8_lossy(&output.stdout);

@@ -21,7 +21,7 @@ pub fn api_page(language: Language, document: &Value) -> String {
             p {
                 "The same for programs: "
                 a href="/openapi.json" { "openapi.json" }
-                ". In the examples " code { "$URL" } " is where the service is."
+                ". In the examples " code { "$URL" } " is where the service is, and " code { "$TOKEN" } " an organizer's token."
             }
             nav.contents aria-label="Operations" {
                 ul {
@@ -120,12 +120,20 @@ impl Operation<'_> {
     /// A command that sends it.
     fn curl(&self, document: &Value) -> String {
         let mut command = String::from("curl");
+        // GET, and POST with a body, go without saying.
+        if !["get", "post"].contains(&self.method) {
+            command.push_str(&format!(" -X {}", self.method.to_ascii_uppercase()));
+        }
+        let security = self.value["security"].as_array();
+        if security.is_some_and(|ways| ways.iter().all(|way| way["organizer"].is_array())) {
+            command.push_str(" -H \"Authorization: Bearer $TOKEN\"");
+        }
         let contents = self.value["requestBody"]["content"].as_object();
         if let Some((content_type, content)) = contents.and_then(|contents| contents.iter().next())
         {
             let body = match content_type.as_str() {
                 "application/json" => content["example"].to_string(),
-                _ => "option=cats".to_owned(),
+                _ => format!("option={}", text(content, "/example/option")),
             };
             command.push_str(&format!(" -d '{body}'"));
         }
@@ -255,6 +263,10 @@ mod tests {
                     ],
                     "responses": { "404": { "$ref": "#/components/responses/NotFound" } },
                 } },
+                "/polls/{poll}": { "delete": {
+                    "operationId": "deletePoll", "security": [{ "organizer": [] }],
+                    "parameters": [{ "name": "poll", "in": "path", "example": "old" }],
+                } },
                 "/vote": { "post": {
                     "operationId": "cast",
                     "requestBody": { "content": { "application/json": { "example": { "option": "cats" } } } },
@@ -273,6 +285,7 @@ mod tests {
             "curl -H 'Prefer: wait=2' $URL/votes/my-vote",
             "No such vote.",
             "curl -d '{\"option\":\"cats\"}' $URL/vote",
+            "curl -X DELETE -H \"Authorization: Bearer $TOKEN\" $URL/polls/old",
         ] {
             assert!(
                 page.contains(&expected.replace('"', "&quot;")) || page.contains(expected),
