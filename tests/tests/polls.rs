@@ -516,3 +516,71 @@ async fn a_slow_publisher_brings_nothing_back() {
     create(&world, pets()).await;
     assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
 }
+
+/// `cargo xtask poll …` against a Spinvote somewhere else.
+fn xtask(world: &World, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(stack::checkout::target().join("debug/xtask"))
+        .arg("poll")
+        .args(arguments)
+        .env("SPINVOTE_URL", world.url())
+        .env("SPINVOTE_TOKEN", &world.stack.secrets().organizer_token)
+        .output()
+        .expect("xtask is built");
+    (
+        output.status.success(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn polls_are_organized_from_the_command_line() {
+    let world = World::start().await;
+    let create = [
+        "create",
+        "lunch",
+        "--question",
+        "What is for lunch?",
+        "--option",
+        "soup",
+        "--option",
+        "rice",
+    ];
+    let (done, said) = xtask(&world, &create);
+    assert!(done && said.contains("\"poll\":\"lunch\""), "{said}");
+    let (done, said) = xtask(&world, &create);
+    assert!(!done && said.contains("already"), "{said}");
+    let (done, said) = xtask(&world, &["list", "--after", "default"]);
+    assert!(
+        done && said.contains("lunch") && !said.contains("default"),
+        "{said}"
+    );
+    let vote = vote_in(&world, "lunch", "soup").await;
+    world.receipt(&vote).await;
+    let (done, said) = xtask(&world, &["close", "lunch"]);
+    assert!(done && said.contains("closes_at"), "{said}");
+    vote_in(&world, "lunch", "soup").await.problem(409);
+    let (done, said) = xtask(&world, &["export", "lunch", "--csv"]);
+    assert!(
+        done && said.starts_with("vote_id,") && said.contains(",soup,"),
+        "{said}"
+    );
+    let file = world.stack.directory().join("log");
+    let (done, _) = xtask(
+        &world,
+        &["export", "lunch", "--output", file.to_str().unwrap()],
+    );
+    let row: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert!(done && row["option"] == "soup");
+    let (done, said) = xtask(
+        &world,
+        &[
+            "export",
+            "lunch",
+            "--after",
+            row["cursor"].as_str().unwrap(),
+        ],
+    );
+    assert!(done && said.trim().is_empty(), "{said}");
+    let (done, _) = xtask(&world, &["close", "none"]);
+    assert!(!done);
+}

@@ -50,13 +50,20 @@ impl Instance {
     }
 
     /// Lets [`addresses`] find us, until we end.
-    pub fn publish(&self, url: &str, redis: &Redis, postgres: &Postgres) -> Result<()> {
+    pub fn publish(
+        &self,
+        url: &str,
+        redis: &Redis,
+        postgres: &Postgres,
+        organizer_token: &str,
+    ) -> Result<()> {
         let redis = redis.url(RedisUser::Operator);
         let postgres = postgres.url(Role::Operator);
         let text = format!(
             "export SPINVOTE_URL='{url}'\n\
              export REDIS_URL='{redis}'\n\
-             export DATABASE_URL='{postgres}'\n"
+             export DATABASE_URL='{postgres}'\n\
+             export SPINVOTE_TOKEN='{organizer_token}'\n"
         );
         write_private(&self.directory.join("addresses"), &text)
             .context("could not write .spinvote/addresses")

@@ -6,6 +6,7 @@ mod check;
 mod deny;
 mod instance;
 mod k8s;
+mod poll;
 mod prerequisites;
 mod recount;
 mod step;
@@ -45,6 +46,8 @@ enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Create, list and close polls, and take the audit log away
+    Poll(poll::Options),
     /// Prepare what the manifests in k8s/ need
     #[command(subcommand)]
     K8s(k8s::Command),
@@ -75,6 +78,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Env => print!("{}", instance::addresses()?),
         Command::Recount { repair } => return recount::recount(repair),
+        Command::Poll(options) => poll::poll(options)?,
         Command::K8s(command) => k8s::k8s(command)?,
         Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,

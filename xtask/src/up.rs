@@ -108,7 +108,7 @@ async fn run(options: Options) -> Result<()> {
 
     let address = app.address().context("it serves")?;
     let url = format!("http://{address}");
-    instance.publish(&url, &redis, &postgres)?;
+    instance.publish(&url, &redis, &postgres, &secrets.organizer_token)?;
     welcome(&url);
     tokio::join!(
         supervise::supervise(&mut redis, &mut postgres, &mut app, &mut subscriber),

@@ -75,7 +75,9 @@ pub async fn serve_streamed(
 }
 
 /// The body of an answer that is sent while it is made.
-pub struct Streamed(RefCell<Option<LocalBoxStream<'static, Result<Frame<Bytes>, Failure>>>>);
+pub struct Streamed(RefCell<Option<Pieces>>);
+
+type Pieces = LocalBoxStream<'static, Result<Frame<Bytes>, Failure>>;
 
 impl Streamed {
     /// Sends these pieces in place of the body. A failure breaks the answer off, so that the client knows.
