@@ -156,7 +156,7 @@ mod tests {
             id.into(),
             format!("{other}.{signature}"),
             format!("{}.{signature}", ID.hyphenated()),
-            format!("{}.{signature}", id.to_uppercase().replace('0', "0")) + "0",
+            format!("{id}0.{signature}"),
             format!("{id}.{}", signature.to_uppercase()),
             format!("{id}.{}", &signature[1..]),
             format!("{id}.{signature}."),
