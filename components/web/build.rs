@@ -21,8 +21,7 @@ fn main() -> Result<()> {
         count: 0,
     };
     let openapi = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("static/openapi.json");
-    let openapi = fs::read(openapi)?;
-    let document = serde_json::from_slice(&openapi)?;
+    let document: serde_json::Value = serde_json::from_slice(&fs::read(openapi)?)?;
     for language in Language::ALL {
         let html = pages::api_page(language, &document);
         let page = format!("Kind::Page(Language::{language:?})");
@@ -40,7 +39,7 @@ fn main() -> Result<()> {
         "/openapi.json",
         "Kind::Document",
         "application/json",
-        &openapi,
+        document.to_string().as_bytes(),
     )?;
     table.code.push(']');
     fs::write(table.folder.join("resources.rs"), table.code)?;

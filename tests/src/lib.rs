@@ -21,7 +21,7 @@ use tokio_postgres::NoTls;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What everybody may ask: paths of each component, and one that nobody serves.
-pub const PUBLIC: [&str; 10] = [
+pub const PUBLIC: [&str; 14] = [
     "/",
     "/vote",
     "/results",
@@ -29,6 +29,10 @@ pub const PUBLIC: [&str; 10] = [
     "/docs",
     "/health",
     "/api/results",
+    "/api/polls",
+    "/api/polls/default/results",
+    "/polls",
+    "/polls/default",
     "/api/votes/x",
     "/api/vote",
     "/nothing/here",

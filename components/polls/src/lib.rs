@@ -4,6 +4,7 @@
 mod api;
 mod log;
 mod office;
+mod page;
 mod queries;
 
 use conventions::Problem;
@@ -27,6 +28,7 @@ async fn handle(request: Request) -> impl IntoResponse {
                 Some((poll, PollPath::ApiVotes)) => {
                     log::votes(office, poll, &request, streamed).await
                 }
+                None if path == "/polls" => page::polls(office, &request).await,
                 None if path == "/api/polls" => api::polls(office, request).await,
                 _ => Err(Problem::NothingHere),
             }

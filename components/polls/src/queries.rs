@@ -1,6 +1,7 @@
 //! What is asked of PostgreSQL.
 
 use ballot::{Definition, PollId, Timestamp};
+use pages::ListedPoll;
 use platform::postgres::{ParameterValue, Postgres, Row, column, unexpected};
 use platform::{Failure, polls};
 use serde::Serialize;
@@ -34,6 +35,34 @@ pub async fn list(postgres: &Postgres, after: &str, most: i64) -> Result<Vec<Doc
     rows.iter().map(document).collect()
 }
 
+/// The polls that people want to see first: open ones, then those that open soonest, then those that were closed
+/// last.
+pub async fn listed(postgres: &Postgres, most: i64) -> Result<Vec<ListedPoll>, Failure> {
+    const STATEMENT: &str = r"
+        select poll, question, (extract(epoch from opens_at) * 1000)::bigint as opens_ms,
+               (extract(epoch from closes_at) * 1000)::bigint as closes_ms
+        from polls
+        order by closes_at <= now() is true, opens_at > now() is true,
+                 case when opens_at > now() then opens_at end, case when closes_at <= now() then closes_at end desc,
+                 created_at desc, poll
+        limit $1
+    ";
+    let rows = postgres
+        .query(STATEMENT, &[ParameterValue::Int64(most)])
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let name: String = column(row, "poll")?;
+            Ok(ListedPoll {
+                id: PollId::parse(&name).map_err(|_| unexpected("poll"))?,
+                question: column(row, "question")?,
+                opens_at: time(row, "opens_ms")?,
+                closes_at: time(row, "closes_ms")?,
+            })
+        })
+        .collect()
+}
+
 /// None if there is no such poll.
 pub async fn find(postgres: &Postgres, poll: &PollId) -> Result<Option<Document>, Failure> {
     let statement = format!("select {COLUMNS} from polls where poll = $1");
@@ -62,8 +91,8 @@ pub async fn create(
          values ($1, $2, $3, {}, {}, $6)
          on conflict (poll) do nothing
          returning {COLUMNS}",
-        time("$4"),
-        time("$5"),
+        timestamptz("$4"),
+        timestamptz("$5"),
     );
     let rows = postgres
         .query(&statement, &parameters(poll, definition))
@@ -83,8 +112,8 @@ pub async fn change(
          set question = $2, options = $3, opens_at = {}, closes_at = {}, one_vote_per_voter = $6
          where poll = $1 and revision = $7
          returning {COLUMNS}",
-        time("$4"),
-        time("$5"),
+        timestamptz("$4"),
+        timestamptz("$5"),
     );
     let mut parameters = parameters(poll, definition);
     parameters.push(ParameterValue::Int64(revision));
@@ -167,18 +196,19 @@ fn parameters(poll: &PollId, definition: &Definition) -> Vec<ParameterValue> {
     ]
 }
 
-fn time(millis: &str) -> String {
+/// A point in time from a column in milliseconds.
+fn time(row: &Row, name: &str) -> Result<Option<Timestamp>, Failure> {
+    let millis: Option<i64> = column(row, name)?;
+    Ok(millis.and_then(|millis| Timestamp::from_millis(u64::try_from(millis).ok()?)))
+}
+
+fn timestamptz(millis: &str) -> String {
     format!("timestamptz 'epoch' + {millis}::bigint * interval '1 millisecond'")
 }
 
 fn document(row: &Row) -> Result<Document, Failure> {
     let options: Vec<Option<String>> = column(row, "options")?;
-    let time = |name| {
-        let millis: Option<i64> = column(row, name)?;
-        Ok(millis
-            .and_then(|millis| Timestamp::from_millis(u64::try_from(millis).ok()?))
-            .map(|time| time.to_string()))
-    };
+    let text = |name| Ok(time(row, name)?.map(|time| time.to_string()));
     Ok(Document {
         poll: column(row, "poll")?,
         question: column(row, "question")?,
@@ -186,8 +216,8 @@ fn document(row: &Row) -> Result<Document, Failure> {
             .into_iter()
             .collect::<Option<_>>()
             .ok_or_else(|| unexpected("options"))?,
-        opens_at: time("opens_ms")?,
-        closes_at: time("closes_ms")?,
+        opens_at: text("opens_ms")?,
+        closes_at: text("closes_ms")?,
         one_vote_per_voter: column(row, "one_vote_per_voter")?,
         revision: column(row, "revision")?,
     })

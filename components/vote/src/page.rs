@@ -1,7 +1,7 @@
 //! `GET /` and `GET /polls/{poll}`: the page to vote on. It is made from what votes are taken by, so it is there
 //! whenever votes are taken.
 
-use ballot::PollId;
+use ballot::{PollId, Timestamp};
 use conventions::revalidate;
 use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
 use http::{Method, StatusCode};
@@ -19,7 +19,7 @@ pub async fn show(poll: PollId, request: Request) -> conventions::Result {
     let is_new = definition.one_vote_per_voter && voter.is_none();
     let language = Language::of(request.headers());
     let poll = Poll::defined(language, poll, definition);
-    let mut response = pages::respond(StatusCode::OK, vote_page(language, &poll));
+    let mut response = pages::respond(StatusCode::OK, vote_page(language, &poll, Timestamp::now()));
     // Kept, but asked for again each time: options may be added, and it names the files of its own version.
     response
         .headers_mut()

@@ -1,6 +1,7 @@
 //! Points in time, as entries state them.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat};
 
@@ -25,6 +26,17 @@ impl Timestamp {
     pub fn parse_with_offset(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text).ok()?;
         Self::from_millis(u64::try_from(time.timestamp_millis()).ok()?)
+    }
+
+    /// What the system's clock says.
+    pub fn now() -> Self {
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        i64::try_from(since.as_micros())
+            .ok()
+            .and_then(Self::from_micros)
+            .unwrap_or(Self::EPOCH)
     }
 
     /// Milliseconds since the Unix epoch, as stream ids begin with.

@@ -46,6 +46,7 @@ function share({ count, percentage }, total) {
   return percent.format(percentage / 100);
 }
 const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
+const calendar = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "short" });
 const inVotes = (n) => fill(n === 1 ? texts.votes_one : texts.votes, { n: number.format(n) });
 const setText = (element, text) => {
   if (element && element.textContent !== text) element.textContent = text;
@@ -299,13 +300,17 @@ async function askForReceipt() {
   receiptRequests += 1;
   let answer;
   let counted;
+  let replaced = false;
   try {
     answer = await ask(receiptsUrl + encodeURIComponent(vote.id), {
       headers: { Prefer: `wait=${RECEIPT_WAIT / SECOND}` },
       signal: AbortSignal.timeout(RECEIPT_WAIT + PATIENCE),
     });
     const receipt = answer.ok ? await answer.json() : {};
-    if (receipt.vote_id === vote.id) counted = receipt.counted_at;
+    if (receipt.vote_id === vote.id) {
+      counted = receipt.counted_at;
+      replaced = receipt.status === "replaced";
+    }
   } catch {}
   if (followed !== vote) return;
   if (counted) {
@@ -314,7 +319,7 @@ async function askForReceipt() {
     const [before, after] = texts.counted_at.split("{time}");
     const when = element("span", before);
     when.append(time, after);
-    say("counted", texts.counted, vote, when, receiptLink(vote));
+    say("counted", replaced ? texts.replaced : texts.counted, vote, when, receiptLink(vote));
     scheduleRefresh(RESULTS_CACHED_FOR);
   } else if (receiptRequests < RECEIPT_REQUESTS) {
     nextReceipt = setTimeout(askForReceipt, Math.max(retryAfter(answer), backOff(receiptRequests)));
@@ -518,7 +523,7 @@ addEventListener("pageshow", (event) => {
 });
 setInterval(showState, SECOND);
 for (const time of main.querySelectorAll("time[datetime]"))
-  setText(time, clock.format(new Date(time.dateTime)));
+  setText(time, ("date" in time.dataset ? calendar : clock).format(new Date(time.dateTime)));
 
 refresh();
 if (message) {

@@ -1,5 +1,6 @@
 //! What all pages share.
 
+use ballot::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets::{ICON, PREVIEW, SCRIPT, STYLE};
@@ -44,6 +45,7 @@ pub(crate) fn page(
                     nav {
                         a href=(paths.page) { (texts.vote) }
                         a href=(paths.results) { (texts.results) }
+                        a href="/polls" { (texts.polls) }
                         a href="/docs" { (texts.api) }
                     }
                 }
@@ -57,7 +59,7 @@ pub(crate) fn page(
 /// The question, in a size that fits it.
 pub(crate) fn question(poll: &Poll) -> Markup {
     let long = poll.question.chars().count() > 60;
-    html! { h1 #question .long[long] { (poll.question) } }
+    html! { h1 #question .long[long] dir="auto" { (poll.question) } }
 }
 
 /// The `main` of a live page. Its attributes hold everything the script needs to know.
@@ -74,4 +76,36 @@ pub(crate) fn live_main(language: Language, poll: &Poll, content: Markup) -> Mar
             data-texts=(texts)
         { (content) }
     }
+}
+
+/// When a poll opens and closes. Without a script in UTC; the script shows the visitor's own time.
+pub(crate) fn hours(
+    language: Language,
+    opens_at: Option<Timestamp>,
+    closes_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
+    let texts = language.texts();
+    let opens = opens_at
+        .filter(|opens| *opens > now)
+        .map(|at| (texts.opens, at));
+    let closes = closes_at.map(|at| (if at > now { texts.closes } else { texts.closed }, at));
+    html! {
+        @if opens.is_some() || closes.is_some() {
+            p.hours {
+                @for (text, at) in opens.into_iter().chain(closes) { (sentence(text, at)) " " }
+            }
+        }
+    }
+}
+
+fn sentence(text: &'static str, at: Timestamp) -> Markup {
+    let (before, after) = text.split_once("{time}").unwrap_or((text, ""));
+    let instant = at.to_string();
+    let shown = format!(
+        "{} {} UTC",
+        instant.get(..10).unwrap_or_default(),
+        instant.get(11..16).unwrap_or_default()
+    );
+    html! { (before) time data-date datetime=(instant) { (shown) } (after) }
 }

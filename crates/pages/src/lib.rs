@@ -2,7 +2,7 @@
 //! into HTML, without I/O or Spin, so all of it is tested natively.
 //!
 //! In reading order: [`Language`] and its [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
-//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`api_page`], and [`ERROR_PAGES`].
+//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`polls_page()`], [`api_page`], and [`ERROR_PAGES`].
 //!
 //! A page holds no inline script or style: [`SECURITY_POLICY`] forbids both. It works without a
 //! script; `assets/page.js` makes it live.
@@ -21,6 +21,7 @@ mod language;
 mod layout;
 mod paths;
 mod poll;
+mod polls_page;
 mod results_page;
 mod results_section;
 pub mod texts;
@@ -31,6 +32,7 @@ pub use error_page::ERROR_PAGES;
 pub use language::Language;
 pub use paths::{Paths, PollPath};
 pub use poll::{Choice, Poll};
+pub use polls_page::{ListedPoll, polls_page};
 pub use results_page::{MyVote, ResultsPage, results_page};
 pub use vote_page::vote_page;
 

@@ -127,6 +127,7 @@ impl Paths {
         let default = Self::of(&PollId::default());
         [default.page, default.results, default.form].contains(&path.to_owned())
             || path == "/docs"
+            || path == "/polls"
             || path.starts_with("/polls/")
     }
 }

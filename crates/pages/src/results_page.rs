@@ -39,7 +39,7 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
             Some(MyVote::Counted(receipt)) => {
                 div.outcome data-kind="counted" {
                     div.message role="status" {
-                        p { (fill(texts.mine_counted, "option", shown.poll.label(&receipt.option))) }
+                        p { (fill(mine(language, receipt), "option", shown.poll.label(&receipt.option))) }
                         p.detail {
                             time datetime=(receipt.counted_at) { (clock(&receipt.counted_at)) } " · "
                             a href=(paths.receipt(receipt.vote_id.as_str())) { (texts.receipt) " " code { (receipt.vote_id) } }
@@ -62,6 +62,15 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
     let title = format!("{} {}", texts.results, shown.poll.question);
     let main = live_main(language, shown.poll, content);
     page(language, &title, &paths, true, main)
+}
+
+fn mine(language: Language, receipt: &Receipt) -> &'static str {
+    let texts = language.texts();
+    if receipt.replaced {
+        texts.mine_replaced
+    } else {
+        texts.mine_counted
+    }
 }
 
 #[cfg(test)]
@@ -134,5 +143,11 @@ mod tests {
         assert!(html.contains("Tu voto se ha contado: Perros."));
         assert!(html.contains("href=\"/api/votes/%3Cb%3E%2F1\""));
         assert!(html.contains("<code>&lt;b&gt;/1</code>"));
+        let replaced = Receipt {
+            replaced: true,
+            ..receipt
+        };
+        let html = page(Language::English, Some(MyVote::Counted(&replaced)));
+        assert!(html.contains("no longer counts: Dogs."));
     }
 }

@@ -29,7 +29,7 @@ fn section(language: Language, poll: &Poll, results: Option<&Results>) -> Markup
                         results.tallies.iter().find(|tally| tally.option == choice.option)
                     });
                     li data-option=(choice.option) {
-                        span.label { (choice.label) }
+                        span.label dir="auto" { (choice.label) }
                         span.count { @if let Some(tally) = tally { (votes(language, tally.count)) } @else { "–" } }
                         strong.share {
                             @if let Some(tally) = tally { (share(language, tally, results.map_or(0, Results::total))) } @else { "–" }

@@ -1,39 +1,43 @@
 //! The page to vote on.
 
+use ballot::Timestamp;
 use maud::{Markup, html};
 
-use crate::layout::{live_main, page, question};
+use crate::layout::{hours, live_main, page, question};
 use crate::texts::fill;
 use crate::{Language, Paths, Poll, results_section};
 
 /// The page of a poll: its question, its options, and its results. It holds no figures: the script
 /// fetches them, and without a script `/results` shows them. So it is the same for everybody.
-pub fn vote_page(language: Language, poll: &Poll) -> String {
+pub fn vote_page(language: Language, poll: &Poll, now: Timestamp) -> String {
     let paths = Paths::of(&poll.id);
     let content = html! {
-        (ballot(language, poll, &paths))
+        (ballot(language, poll, &paths, now))
         div.needs-script { (results_section::empty(language, poll)) }
     };
     let main = live_main(language, poll, content);
     page(language, &poll.question, &paths, true, main)
 }
 
-fn ballot(language: Language, poll: &Poll, paths: &Paths) -> Markup {
+fn ballot(language: Language, poll: &Poll, paths: &Paths, now: Timestamp) -> Markup {
     let texts = language.texts();
     let keys = poll.choices.len().min(9);
     html! {
         form.ballot method="post" action=(paths.form) {
             (question(poll))
+            (hours(language, poll.opens_at, poll.closes_at, now))
             div.choices role="group" aria-labelledby="question" {
                 @for (i, choice) in poll.choices.iter().enumerate() {
                     button.choice name="option" value=(choice.option) aria-keyshortcuts=[key(i)] {
-                        span.label { (choice.label) }
+                        span.label dir="auto" { (choice.label) }
                         @if let Some(key) = key(i) { kbd.needs-script aria-hidden="true" { (key) } }
                     }
                 }
             }
             div.outcome {
-                div.message role="status" { p { (texts.ready) } }
+                div.message role="status" {
+                    p { @if poll.one_vote_per_voter { (texts.ready_once) } @else { (texts.ready) } }
+                }
                 // A key pressed by accident casts a vote, so people who use speech input or have unsteady
                 // hands can switch the keys off (WCAG 2.1.4).
                 label.keys.needs-script {
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn each_language_has_a_page() {
         for language in Language::ALL {
-            let html = vote_page(language, &default_in(language));
+            let html = vote_page(language, &default_in(language), Timestamp::EPOCH);
             assert!(html.starts_with("<!DOCTYPE html>"));
             assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())));
             assert!(html.contains(r#"<form class="ballot" method="post" action="/vote">"#));
@@ -87,7 +91,7 @@ mod tests {
             closes_at: None,
             one_vote_per_voter: false,
         };
-        let html = vote_page(Language::English, &poll);
+        let html = vote_page(Language::English, &poll, Timestamp::EPOCH);
         assert!(!html.contains("<script>") && !html.contains("value=\"\">"));
         assert_eq!(html.matches("<button ").count(), 50);
         assert_eq!(html.matches("<kbd ").count(), 9);
@@ -95,8 +99,28 @@ mod tests {
     }
 
     #[test]
+    fn hours_and_what_one_may_change_are_said() {
+        let mut poll = default_in(Language::English);
+        let at = |millis| Timestamp::from_millis(millis);
+        (poll.opens_at, poll.closes_at) = (at(1_000_000), at(2_000_000));
+        poll.one_vote_per_voter = true;
+        let page = |now| vote_page(Language::English, &poll, at(now).unwrap());
+        let before = page(0);
+        assert!(before.contains(
+            "Voting opens on <time data-date datetime=\"1970-01-01T00:16:40Z\">1970-01-01 00:16 UTC"
+        ));
+        assert!(before.contains("Voting closes on") && before.contains("You can change yours"));
+        assert!(!page(1_500_000).contains("Voting opens"));
+        assert!(page(2_500_000).contains("Voting closed on"));
+    }
+
+    #[test]
     fn nothing_is_inline() {
-        let html = vote_page(Language::English, &default_in(Language::English));
+        let html = vote_page(
+            Language::English,
+            &default_in(Language::English),
+            Timestamp::EPOCH,
+        );
         for inline in ["style=", "<style", "onclick", "onload"] {
             assert!(!html.contains(inline), "{inline}");
         }
