@@ -730,18 +730,76 @@ async fn a_form_on_another_site_cannot_vote() {
 // ── For everybody ───────────────────────────────────────────────────────────────────────────────
 
 /// Every kind of page.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 9] = [
     "/",
     "/results",
     "/results?vote=none",
+    "/polls",
+    "/polls/words",
+    "/polls/words/results",
     "/polls/none",
     "/api/votes/none",
     "/docs",
 ];
 
+/// A poll with as many options as there may be, long ones in several scripts, hours, and one vote per voter.
+async fn open_a_poll_of_many_words(world: &World) {
+    let texts = [
+        "السؤال طويل جدا ويحتاج إلى أكثر من سطر واحد على شاشة صغيرة حتى يقرأه الجميع بسهولة",
+        "תשובה ארוכה מאוד שצריכה יותר משורה אחת על מסך קטן כדי שכולם יוכלו לקרוא אותה",
+        "คำตอบที่ยาวมากซึ่งต้องใช้มากกว่าหนึ่งบรรทัดบนหน้าจอขนาดเล็กเพื่อให้ทุกคนอ่านได้",
+        "一个非常长的答案在小屏幕上需要不止一行才能让每个人都能轻松阅读而不需要滚动",
+        "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle",
+    ];
+    let options: Vec<_> = (0..50).map(|i| format!("{} {i}", texts[i % 5])).collect();
+    let poll = json!({
+        "poll": "words", "question": format!("ما رأيك؟ {}", texts[0]), "options": options,
+        "closes_at": "2100-01-01T00:00:00Z", "one_vote_per_voter": true,
+    });
+    let request = world
+        .request(Method::POST, "/api/polls")
+        .body(poll.to_string());
+    let created = Answer::of(request.bearer_auth(&world.stack.secrets().organizer_token)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+}
+
+#[tokio::test]
+async fn people_vote_once_in_any_script_and_may_change_it() {
+    let world = World::start().await;
+    open_a_poll_of_many_words(&world).await;
+    let browser = Browser::open(&world).await;
+    browser.go("/polls/words").await;
+    browser
+        .shows("main", &["Each person has one vote", "Voting closes on"])
+        .await;
+    let directions = browser
+        .run(
+            "return [...document.querySelectorAll('.choice .label')].slice(0, 4)
+                .map(label => getComputedStyle(label).direction)",
+        )
+        .await;
+    assert_eq!(directions, json!(["rtl", "rtl", "ltr", "ltr"]));
+    for choice in [1, 2, 3] {
+        browser.click(&format!(".choice:nth-child({choice})")).await;
+        browser
+            .shows(MESSAGE, &["Your vote has been counted"])
+            .await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    let results = world.get("/api/polls/words/results").await.json();
+    assert_eq!(
+        (&results["voters"], &results["changes"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(results["options"][2]["count"], 1);
+    browser.go("/polls").await;
+    browser.shows("main", &["Open now", "ما رأيك؟"]).await;
+}
+
 #[tokio::test]
 async fn nothing_scrolls_sideways_on_the_smallest_phone() {
     let world = World::start().await;
+    open_a_poll_of_many_words(&world).await;
     for language in ["en", "de", "es"] {
         let browser = Browser::open_in(&world, language).await;
         browser.look(320, "light").await;
@@ -759,6 +817,7 @@ async fn axe_finds_no_violation_in_light_and_dark() {
     let axe = stack::checkout::target().join("axe/node_modules/axe-core/axe.min.js");
     let axe = std::fs::read_to_string(axe).expect("axe-core; `cargo xtask test` installs it");
     let world = World::start().await;
+    open_a_poll_of_many_words(&world).await;
     let browser = Browser::open(&world).await;
     for scheme in ["light", "dark"] {
         for width in [320, 1440] {
