@@ -1,5 +1,7 @@
 -- wrk: every request is a vote.
 wrk.method = "POST"
-wrk.path = "/api/vote"
+-- BENCH_POLL names another poll than the default one.
+local poll = os.getenv("BENCH_POLL")
+wrk.path = poll and "/api/polls/" .. poll .. "/vote" or "/api/vote"
 wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"option":"cats"}'

@@ -279,7 +279,7 @@ impl Directory {
         let template = Template::prepare(&workshop).await?;
         let runs = workshop.join("runs");
         fs::create_dir_all(&runs).context("could not make a test's directory")?;
-        sweep(&runs);
+        clear_away(&runs);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = runs.join(format!("{}-{number}", std::process::id()));
         fs::create_dir(&path).context("could not make a test's directory")?;
@@ -313,7 +313,7 @@ impl Drop for Directory {
 }
 
 /// Removes what dead owners left. What cannot be removed now may be later.
-fn sweep(runs: &Path) {
+fn clear_away(runs: &Path) {
     for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
         let dead =
             File::open(entry.path().join("alive")).is_ok_and(|alive| alive.try_lock().is_ok());
