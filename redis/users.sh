@@ -76,11 +76,11 @@ user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "(+hset +hdel ~$polls)" \
     "(+get +set ~$published)"
 
-# May publish definitions of polls, and nothing else.
+# May read and publish definitions of polls, and nothing else.
 user spinvote-organizer "${SPINVOTE_ORGANIZER_PASSWORD:-}" \
     "+ping" \
     "(+eval +evalsha ~$definitions ~$polls)" \
-    "(+hget +hset +del +expire ~$definitions)" \
+    "(+hget +hgetall +hset +del +expire ~$definitions)" \
     "(+hset +hdel ~$polls)"
 
 # May see how much there is to do, and nothing of what it is.

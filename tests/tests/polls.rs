@@ -584,3 +584,23 @@ async fn polls_are_organized_from_the_command_line() {
     let (done, _) = xtask(&world, &["close", "none"]);
     assert!(!done);
 }
+
+#[tokio::test]
+async fn the_page_to_vote_on_is_there_as_long_as_redis_or_postgresql_is() {
+    let mut world = World::start_with(|stack| stack.without_component("tally")).await;
+    create(&world, pets()).await;
+    world.stack.postgres.stop();
+    for page in ["/", "/polls/pets"] {
+        assert_eq!(world.get(page).await.status, 200, "{page}");
+    }
+    assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
+    world.stack.postgres.start().await.unwrap();
+    world.stack.redis.stop();
+    for page in ["/", "/polls/pets"] {
+        assert_eq!(world.get(page).await.status, 200, "{page}");
+    }
+    assert_eq!(world.get("/polls/none").await.status, 404);
+    vote_in(&world, "pets", "cats").await.problem(503);
+    world.stack.postgres.stop();
+    assert_eq!(world.get("/polls/pets").await.status, 503);
+}

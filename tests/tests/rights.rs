@@ -189,7 +189,7 @@ const REDIS_USERS: [(&str, &[&str]); 5] = [
             "on",
             "+ping",
             "(+eval +evalsha ~{votes}:poll:* ~{votes}:polls)",
-            "(+hget +hset +del +expire ~{votes}:poll:*)",
+            "(+hget +hgetall +hset +del +expire ~{votes}:poll:*)",
             "(+hset +hdel ~{votes}:polls)",
         ],
     ),

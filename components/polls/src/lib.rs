@@ -28,6 +28,7 @@ async fn handle(request: Request) -> impl IntoResponse {
                 Some((poll, PollPath::ApiVotes)) => {
                     log::votes(office, poll, &request, streamed).await
                 }
+                Some((poll, PollPath::Page)) => page::poll(office, poll, &request).await,
                 None if path == "/polls" => page::polls(office, &request).await,
                 None if path == "/api/polls" => api::polls(office, request).await,
                 _ => Err(Problem::NothingHere),

@@ -3,19 +3,18 @@
 use ballot::{Definition, PollId};
 use conventions::Problem;
 use platform::postgres::Postgres;
-use platform::settings::{self, InvalidSetting};
+use platform::settings::InvalidSetting;
 use platform::stream::Definitions;
-use platform::{BodyLimits, Failure, Organizers, PerInstance, polls};
+use platform::{BodyLimits, Failure, Organizers, PerInstance, Voters, polls};
 use serde_json::Map;
 
 /// What organizers need.
 pub struct Office {
     pub postgres: Postgres,
-    definitions: Definitions,
+    pub definitions: Definitions,
     pub organizers: Organizers,
     pub limits: BodyLimits,
-    /// Whether voters can be told apart.
-    knows_voters: bool,
+    pub voters: Voters,
 }
 
 static OFFICE: PerInstance<Office> = PerInstance::new();
@@ -29,7 +28,7 @@ impl Office {
                     definitions: Definitions::from_settings().await?,
                     organizers: Organizers::from_settings().await?,
                     limits: BodyLimits::from_settings().await?,
-                    knows_voters: !settings::text("voter_key").await?.trim().is_empty(),
+                    voters: Voters::from_settings().await?,
                 })
             })
             .await
@@ -48,7 +47,7 @@ impl Office {
 
     /// Whether such a poll can be held here.
     pub fn check(&self, definition: &Definition) -> conventions::Result<()> {
-        if definition.one_vote_per_voter && !self.knows_voters {
+        if definition.one_vote_per_voter && !self.voters.are_known() {
             return Err(conflict(
                 "This Spinvote cannot tell voters apart. Its operator can set voter_key \
                  (SPIN_VARIABLE_VOTER_KEY); until then create polls without one_vote_per_voter.",

@@ -2,19 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use ballot::{
-    Definition, Door, Identity, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId,
-};
+use ballot::{Door, Identity, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
 use conventions::Problem;
 use http::HeaderValue;
 use platform::settings::InvalidSetting;
-use platform::stream::{Appended, Found, Producer};
+use platform::stream::{Appended, Producer};
 use platform::{BodyLimits, Request};
-use platform::{Cause, Failure, PerInstance};
+use platform::{Cause, Failure, PerInstance, Voters};
 use serde_json::{Map, json};
 use uuid::Uuid;
-
-use crate::voters::Voters;
 
 /// How long a vote waits for the definition of its poll, which is missing when Redis has just started. The
 /// consumer is asked for it, and needs a few milliseconds.
@@ -117,49 +113,24 @@ impl BallotBox {
         voter: Option<&Identity>,
     ) -> Result<Appended, NotCast> {
         let voter = voter.and_then(|voter| self.voters.hash(poll, voter));
-        let append = async || {
-            self.producer
+        let until = Instant::now() + WAITS_FOR_DEFINITION;
+        loop {
+            let appended = self
+                .producer
                 .append(poll, option, vote_id, voter.as_ref())
                 .await
-        };
-        published(append, Appended::Unpublished)
-            .await
-            .map_err(NotCast::Unavailable)
-    }
-
-    /// What can be voted for in a poll.
-    pub async fn definition(&self, poll: &PollId) -> conventions::Result<Definition> {
-        let find = async || self.producer.definition(poll).await;
-        match published(find, Found::Unpublished).await {
-            Ok(Found::Defined(definition)) => Ok(definition),
-            Ok(Found::UnknownPoll | Found::Unpublished) => {
-                Err(problem(poll, Appended::UnknownPoll))
+                .map_err(NotCast::Unavailable)?;
+            if appended != Appended::Unpublished {
+                return Ok(appended);
             }
-            Err(failure) => Err(failure.into_problem(
-                "The poll cannot be shown now, and takes no votes. Ask again in a moment.",
-            )),
+            if Instant::now() >= until {
+                return Err(NotCast::Unavailable(Failure {
+                    upstream: "redis",
+                    cause: Cause::Refused("the definition of the poll is not published".into()),
+                }));
+            }
+            platform::sleep(BETWEEN_LOOKS).await;
         }
-    }
-}
-
-/// Asks until the definition of the poll is there, for as long as a request may wait for it.
-async fn published<T: PartialEq>(
-    ask: impl AsyncFn() -> Result<T, Failure>,
-    unpublished: T,
-) -> Result<T, Failure> {
-    let until = Instant::now() + WAITS_FOR_DEFINITION;
-    loop {
-        let answer = ask().await?;
-        if answer != unpublished {
-            return Ok(answer);
-        }
-        if Instant::now() >= until {
-            return Err(Failure {
-                upstream: "redis",
-                cause: Cause::Refused("the definition of the poll is not published".into()),
-            });
-        }
-        platform::sleep(BETWEEN_LOOKS).await;
     }
 }
 

@@ -1,13 +1,11 @@
 //! Takes votes: validates one, appends it to the stream, answers. Never touches PostgreSQL.
 //!
-//! There are two doors, [`api`] for programs and [`form`] for pages without a script, one [`ballot_box`], and
-//! the [`page`] to vote on.
+//! There are two doors, [`api`] for programs and [`form`] for pages without a script, and one
+//! [`ballot_box`].
 
 mod api;
 mod ballot_box;
 mod form;
-mod page;
-mod voters;
 
 use conventions::Problem;
 use pages::PollPath;
@@ -24,7 +22,6 @@ async fn handle(request: Request) -> impl IntoResponse {
         async |request| match PollPath::parse(request.uri().path()) {
             Some((poll, PollPath::ApiVote)) => api::cast(poll, request).await,
             Some((poll, PollPath::Form)) => form::cast(poll, request).await,
-            Some((poll, PollPath::Page)) => page::show(poll, request).await,
             _ => Err(Problem::NothingHere),
         },
     )

@@ -1,7 +1,7 @@
 //! Everything that touches Spin, so that a component is only the few lines that make it what it is.
 //!
 //! In reading order: [`settings`] and [`log`]; [`serve`], which brings requests to the `conventions`, and
-//! [`body`]; [`Organizers`], who may do more than others; [`redis`] and [`postgres`], which keep their connections and never wait for ever; and [`stream`], the
+//! [`body`]; [`Organizers`], who may do more than others, and [`Voters`]; [`redis`] and [`postgres`], which keep their connections and never wait for ever; and [`stream`], the
 //! votes on their way, with the Lua scripts that Redis runs for us.
 //!
 //! What a vote is, `ballot` knows; nothing here decides about one.
@@ -20,6 +20,7 @@ mod connection;
 mod organizers;
 mod per_instance;
 mod serve;
+mod voters;
 
 pub use body::{BodyLimits, body};
 pub use connection::{Cause, Failure};
@@ -27,3 +28,4 @@ pub use organizers::Organizers;
 pub use per_instance::PerInstance;
 pub use serve::{Request, Streamed, serve, serve_streamed};
 pub use spin_sdk::time::sleep;
+pub use voters::{Credentials, NewVoter, Voters};

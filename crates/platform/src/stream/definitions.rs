@@ -1,8 +1,9 @@
 //! The definitions of polls, as they are published to where votes are taken.
 
-use ballot::{Change, Definition, PollId};
+use ballot::{Change, Definition, OptionName, PollId};
 
 use super::Names;
+use super::producer::{texts, time};
 use crate::Failure;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::InvalidSetting;
@@ -71,6 +72,19 @@ impl Definitions {
         }
     }
 
+    /// The definition by which votes in a poll are taken; none if it is not there.
+    pub async fn find(&self, poll: &PollId) -> Result<Option<Definition>, Failure> {
+        let key = [parameter(self.names.definition(poll))];
+        let reply = self.redis.execute("HGETALL", &key).await?;
+        let fields = texts(&reply).ok_or_else(|| unexpected("HGETALL"))?;
+        if fields.is_empty() || fields.chunks(2).any(|field| field[0] == "deleted") {
+            return Ok(None);
+        }
+        definition(&fields)
+            .map(Some)
+            .ok_or_else(|| unexpected("HGETALL"))
+    }
+
     /// Which of these polls, at most [`MOST_CHANGES`], are not published in their newest revision.
     pub async fn outdated<'a>(
         &self,
@@ -120,6 +134,36 @@ impl Definitions {
             _ => Err(unexpected("published.lua")),
         }
     }
+}
+
+/// Reads what [`fields`] wrote.
+fn definition(fields: &[&str]) -> Option<Definition> {
+    let mut definition = Definition {
+        question: String::new(),
+        options: Vec::new(),
+        opens_at: None,
+        closes_at: None,
+        one_vote_per_voter: false,
+    };
+    // Counted from 1, so that the first stays empty.
+    let mut options = vec![None; fields.len()];
+    for field in fields.chunks_exact(2) {
+        match *field {
+            ["question", question] => definition.question = question.to_owned(),
+            ["opens_ms", millis] => definition.opens_at = Some(time(millis)?),
+            ["closes_ms", millis] => definition.closes_at = Some(time(millis)?),
+            ["one_vote_per_voter", _] => definition.one_vote_per_voter = true,
+            [name, place] => {
+                if let Some(option) = name.strip_prefix("option:") {
+                    let place: usize = place.parse().ok()?;
+                    *options.get_mut(place)? = Some(OptionName::parse(option).ok()?);
+                }
+            }
+            _ => return None,
+        }
+    }
+    definition.options = options.into_iter().flatten().collect();
+    Some(definition)
 }
 
 /// The fields of a definition: publish.lua says what they are.

@@ -15,7 +15,6 @@
 //! | `tidy.lua` | trims 10,000 old entries and 2,000 early, of which it reads ten at a time, until it has read 1 MiB; forgets 100 consumers | 4 numbers |
 //! | `standing.lua` | reads one entry, the newest, and only while the group has not read it | 13 numbers |
 //!
-//! | `definition.lua` | reads one definition | 110 values of at most 2 kB |
 //! | `publish.lua` | writes [`MOST_CHANGES`] definitions | one number |
 //! | `outdated.lua` | looks at [`MOST_CHANGES`] definitions | as many numbers at most |
 //! | `published.lua` | reads or sets one key | one number |
@@ -44,7 +43,7 @@ use crate::settings::{self, InvalidSetting};
 
 pub use consumer::{Consumer, Deliveries, Delivery, Standing};
 pub use definitions::{Definitions, MOST_CHANGES, PollRevision};
-pub use producer::{Appended, Found, Producer};
+pub use producer::{Appended, Producer};
 
 /// How long the doorbell counts as rung. If nobody listened, the first vote after it rings again.
 const DOORBELL_HOLDS: Duration = Duration::from_secs(1);

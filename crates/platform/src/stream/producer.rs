@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ballot::{Definition, Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
+use ballot::{Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
 
 use super::{DOORBELL_HOLDS, Names};
 use crate::Failure;
@@ -102,41 +102,10 @@ impl Producer {
             .await?;
         appended(&reply).ok_or_else(|| unexpected("append.lua"))
     }
-
-    /// The definition by which votes in a poll are taken.
-    pub async fn definition(&self, poll: &PollId) -> Result<Found, Failure> {
-        let definition = self.names.definition(poll);
-        let keys = [
-            definition.as_str(),
-            &self.polls,
-            &self.published,
-            &self.doorbell,
-        ];
-        let arguments = [
-            parameter(poll.as_str()),
-            parameter(&self.doorbell_channel),
-            number(DOORBELL_HOLDS.as_millis()),
-        ];
-        let reply = self
-            .redis
-            .evaluate(&script!("definition"), &keys, arguments)
-            .await?;
-        found(&reply).ok_or_else(|| unexpected("definition.lua"))
-    }
 }
 
-/// What is known of a poll where votes are taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// This.
-    Defined(Definition),
-    /// There is no such poll.
-    UnknownPoll,
-    /// See [`Appended::Unpublished`].
-    Unpublished,
-}
-
-fn texts(reply: &[Value]) -> Option<Vec<&str>> {
+/// A reply that is just text.
+pub(super) fn texts(reply: &[Value]) -> Option<Vec<&str>> {
     reply
         .iter()
         .map(|value| match value {
@@ -146,45 +115,8 @@ fn texts(reply: &[Value]) -> Option<Vec<&str>> {
         .collect()
 }
 
-fn time(millis: &str) -> Option<Timestamp> {
+pub(super) fn time(millis: &str) -> Option<Timestamp> {
     Timestamp::from_millis(millis.parse().ok()?)
-}
-
-/// Reads the reply of definition.lua.
-fn found(reply: &[Value]) -> Option<Found> {
-    let texts = texts(reply)?;
-    let fields = match texts.as_slice() {
-        ["defined", fields @ ..] => fields,
-        ["unknown_poll"] => return Some(Found::UnknownPoll),
-        ["unpublished"] => return Some(Found::Unpublished),
-        _ => return None,
-    };
-    let mut definition = Definition {
-        question: String::new(),
-        options: Vec::new(),
-        opens_at: None,
-        closes_at: None,
-        one_vote_per_voter: false,
-    };
-    // Counted from 1, so that the first stays empty.
-    let mut options = vec![None; fields.len()];
-    for field in fields.chunks_exact(2) {
-        match *field {
-            ["question", question] => definition.question = question.to_owned(),
-            ["opens_ms", millis] => definition.opens_at = Some(time(millis)?),
-            ["closes_ms", millis] => definition.closes_at = Some(time(millis)?),
-            ["one_vote_per_voter", _] => definition.one_vote_per_voter = true,
-            [name, place] => {
-                if let Some(option) = name.strip_prefix("option:") {
-                    let place: usize = place.parse().ok()?;
-                    *options.get_mut(place)? = Some(OptionName::parse(option).ok()?);
-                }
-            }
-            _ => return None,
-        }
-    }
-    definition.options = options.into_iter().flatten().collect();
-    Some(Found::Defined(definition))
 }
 
 /// Reads the reply of append.lua.

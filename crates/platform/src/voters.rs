@@ -4,9 +4,10 @@ use ballot::{Identity, PollId, Voter, VoterKeys};
 use conventions::Problem;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
-use platform::Organizers;
-use platform::settings::{self, InvalidSetting};
 use uuid::Uuid;
+
+use crate::Organizers;
+use crate::settings::{self, InvalidSetting};
 
 /// The cookie's name.
 const VOTER: &str = "voter";
@@ -26,6 +27,7 @@ pub struct Voters {
 
 /// What a request shows of who sent it.
 pub struct Credentials {
+    /// The voter of our cookie.
     pub cookie: Option<Identity>,
     /// Whether it comes from somebody who may name voters: it has an organizer's token.
     is_gateway: bool,
@@ -44,11 +46,19 @@ impl Credentials {
 
 /// A voter whom nobody knew before.
 pub struct NewVoter {
+    /// By which the voter is known.
     pub id: Uuid,
+    /// `Set-Cookie`
     pub cookie: HeaderValue,
 }
 
 impl Voters {
+    /// Whether voters can be told apart here.
+    pub fn are_known(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Reads the variables `voter_key`, `organizer_tokens` and `environment`.
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let keys = settings::secrets("voter_key", SHORTEST_KEY).await?;
         Ok(Self {
@@ -77,6 +87,8 @@ impl Voters {
     }
 
     /// A new voter, with the cookie to be known by.
+    ///
+    /// [`Problem::Misconfigured`] where voters cannot be told apart.
     pub fn register(&self) -> conventions::Result<NewVoter> {
         let keys = self.keys.as_ref().ok_or(InvalidSetting {
             name: "voter_key",
