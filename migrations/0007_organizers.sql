@@ -5,7 +5,7 @@
 alter table polls drop constraint polls_poll_check;
 alter table polls add constraint polls_poll_check check (poll ~ '^[a-z0-9][a-z0-9-]{0,62}$');
 
--- Polls that are gone, until one of the same name is made. Whoever has published one must hear of it.
+-- Polls that are gone, until one of the same name is made: their definitions must be taken back.
 create table deleted_polls (
     poll     text primary key,
     revision bigint not null
@@ -44,13 +44,13 @@ begin
 end
 $$;
 
--- The trigger gives a new poll its revision, too: whoever makes one needs no right on the sequence.
+-- The trigger gives a new poll its revision, too: the role that makes one needs no right on the sequence.
 alter table polls alter column revision set default 0;
 drop trigger change_poll on polls;
 create trigger change_poll before insert or update or delete on polls
 for each row execute function change_poll();
 
--- Whoever may open a poll may open its tallies, and do nothing else to them.
+-- The role that may open a poll may open its tallies, and do nothing else to them.
 alter function open_tallies() security definer set search_path = public, pg_temp;
 
 -- The definition of each of these polls, as it is published. Those that are gone have no question and no

@@ -1,8 +1,8 @@
 -- The audit log in an order in which it can be taken away while votes come in.
 --
 -- By the time of recording it could not: a transaction that began earlier may end later, and its votes would be
--- skipped by whoever has read on. So each call of record_votes has a number, and whoever reads asks first up to
--- which number all of them have ended.
+-- skipped by a reader who has gone on. So each call of record_votes has a number, and a reader first asks for
+-- the number up to which all calls have ended.
 
 create sequence vote_batches as bigint;
 

@@ -55,7 +55,7 @@ pub async fn subscribe(app: &Arc<App>, triggers: Vec<RedisTrigger>) -> Result<Ve
     Ok(subscribers)
 }
 
-/// Serves all of them, until one loses its server. Whoever supervises us starts us again.
+/// Serves all of them, until one loses its server. Our supervisor starts us again.
 pub async fn run(subscribers: Vec<Subscriber>) -> Result<()> {
     if subscribers.is_empty() {
         return pending().await;

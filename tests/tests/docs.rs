@@ -75,7 +75,7 @@ async fn the_session_in_the_readme_works_as_printed() {
         let command = command.replace("http://127.0.0.1:3000", &world.stack.url());
         let expected = comparable(&printed);
         let mut seen = String::new();
-        // Whoever types it is slower than the consumer; we are not.
+        // A person who types it is slower than the consumer; we are not.
         eventually(&format!("`{command}` prints {printed}"), async || {
             let output = Command::new("sh")
                 .args(["-c", &format!("{command} --silent")])

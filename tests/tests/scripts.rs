@@ -260,7 +260,7 @@ async fn ids_are_compared_as_numbers_however_large() {
     assert_eq!(left().await, IDS[1..], "the last two are pending");
 }
 
-/// Whoever scales consumers by the lag takes one that Redis does not know for none.
+/// An autoscaler takes a lag that Redis does not know for none.
 #[tokio::test]
 async fn after_a_restart_of_redis_the_lag_is_known_again() {
     let (mut world, _) = start().await;

@@ -31,7 +31,7 @@ pub async fn poll(office: &Office, poll: PollId, request: &Request) -> conventio
     conventions::allow(request, &[Method::GET])?;
     let definition = definition(office, &poll).await?;
     let language = Language::of(request.headers());
-    // Whoever votes twice at once, in two tabs or by a double click, is one voter then.
+    // Somebody who votes twice at once, in two tabs or by a double click, is one voter then.
     let voter = office.voters.credentials(request.headers()).cookie;
     let is_new = definition.one_vote_per_voter && voter.is_none();
     let poll = Poll::defined(language, poll, definition);

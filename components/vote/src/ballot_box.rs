@@ -29,7 +29,7 @@ pub struct BallotBox {
 /// A vote that is in the stream, now or since it was first sent.
 pub struct Cast {
     pub stream_id: StreamId,
-    /// The cookie of a voter whom nobody knew before.
+    /// The cookie of a voter who is new.
     pub new_voter: Option<HeaderValue>,
 }
 
@@ -74,8 +74,8 @@ impl BallotBox {
         })
     }
 
-    /// Appends a vote, if its poll takes it. Who votes is only asked where each voter has one vote; a voter
-    /// whom nobody knows there becomes one with this vote.
+    /// Appends a vote, if its poll takes it. Who votes matters only where each voter has one vote; there, somebody
+    /// without a cookie becomes a voter with this vote.
     pub async fn cast(
         &self,
         poll: &PollId,

@@ -1,7 +1,7 @@
 //! What a vote is: its parts, how they are parsed and checked, and how they look on the wire.
 //!
-//! No I/O and no Spin here, so all of it is tested natively. Each type has one door, its `parse`:
-//! whoever holds a value holds a valid one.
+//! No I/O and no Spin here, so all of it is tested natively. Each type has one door, its `parse`,
+//! so every value is valid.
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],

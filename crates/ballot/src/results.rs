@@ -45,7 +45,7 @@ impl Serialize for Results {
         map.serialize_entry("options", &self.tallies)?;
         map.serialize_entry("total", &self.total())?;
         if let Some(replaced) = self.replaced {
-            // Whoever has voted has one vote that counts.
+            // Each voter has exactly one vote that counts.
             map.serialize_entry("voters", &self.total())?;
             map.serialize_entry("changes", &replaced)?;
         }

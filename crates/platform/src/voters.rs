@@ -44,7 +44,7 @@ impl Credentials {
     }
 }
 
-/// A voter whom nobody knew before.
+/// A voter who is new.
 pub struct NewVoter {
     /// By which the voter is known.
     pub id: Uuid,

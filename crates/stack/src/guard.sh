@@ -1,4 +1,4 @@
-# Outlives whoever started it by a moment, to end what he left running: a process that is killed
+# Outlives the process that started it by a moment, to end what that one left running: a process that is killed
 # with SIGKILL can do that no longer. Reads from standard input
 #   + GROUP SIGNAL   a process group, and the signal that asks it to end
 #   - GROUP          it has ended

@@ -106,6 +106,16 @@ fn the_dashboard_asks_for_metrics_that_exist() {
             "the dashboard does not show {metric}"
         );
     }
+    // One chooses the polls whose votes are shown.
+    assert_eq!(dashboard["templating"]["list"][1]["name"], "poll");
+    for expression in expressions(&dashboard) {
+        let of_votes = expression.contains("spinvote_votes_counted_total");
+        assert_eq!(
+            of_votes,
+            expression.contains("{poll=~\"$poll\"}"),
+            "{expression}"
+        );
+    }
     for expression in expressions(&dashboard).iter().chain(&expressions(&rule.0)) {
         let mut words =
             expression.split(|letter: char| !(letter.is_alphanumeric() || letter == '_'));

@@ -37,7 +37,7 @@ fn it_explains_every_component() {
     }
 }
 
-/// Whoever brings secrets of their own makes just those that the manifests refer to.
+/// An operator who brings their own secrets makes just those that the manifests refer to.
 #[test]
 fn it_lists_the_secrets_and_their_keys() {
     let Some(manifests) = Manifests::copy().unwrap() else {

@@ -117,9 +117,9 @@ if not own then
     return { 0, 0, 0, 0 }
 end
 
--- Redis 7 forgets with a restart how many entries the group has read: it may say none, and then its lag is too
--- great, or that it does not know, and with the next vote not its lag, which whoever scales by it takes for
--- none. Where all is read, it can be told.
+-- Redis 7 forgets with a restart how many entries the group has read: it may say
+-- none, and then its lag is too great; or it may say that it does not know, and then with the next vote it does
+-- not know its lag, which an autoscaler takes for none. Where everything is read, we can tell it.
 if every == 0 and own.pending == 0 and (own.lag ~= 0 or not own['entries-read']) then
     local last = own['last-delivered-id']
     if #redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1) == 0 then

@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// As whom PostgreSQL runs.
+/// The account that PostgreSQL runs as.
 #[derive(Debug, Clone)]
 pub enum Account {
     /// As we do.
