@@ -1,9 +1,7 @@
 //! `GET /api/polls/{poll}/votes`: the audit log, to take away. It is read page by page while it is sent, so that
 //! one of any length takes the memory of a page.
 
-use std::collections::VecDeque;
-
-use ballot::PollId;
+use ballot::{Cursor, LoggedVote, PollId};
 use bytes::Bytes;
 use conventions::{Problem, Response, accept};
 use futures::stream::{self, Stream};
@@ -11,56 +9,12 @@ use http::header::ACCEPT;
 use http::{Method, StatusCode};
 use platform::postgres::Postgres;
 use platform::{Failure, Request, Streamed};
-use serde::Serialize;
 
 use crate::office::{Office, unavailable, unknown};
 use crate::queries;
 
 /// Rows that are read at once.
 const PAGE: i32 = 2000;
-
-/// A row of the log.
-#[derive(Debug, Clone, Serialize)]
-pub struct LoggedVote {
-    pub vote_id: String,
-    /// Null if the vote did not come through the stream.
-    pub stream_id: Option<String>,
-    pub option: String,
-    /// Null where voters are not told apart.
-    pub voter: Option<String>,
-    /// ISO 8601, UTC.
-    pub cast_at: String,
-    pub recorded_at: String,
-    /// What `?after=` goes on from.
-    pub cursor: String,
-}
-
-/// A place in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub batch: i64,
-    pub vote_id: String,
-}
-
-impl Cursor {
-    const START: Self = Self {
-        batch: 0,
-        vote_id: String::new(),
-    };
-
-    pub fn render(batch: i64, vote_id: &str) -> String {
-        format!("{batch}.{vote_id}")
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (batch, vote_id) = text.split_once('.')?;
-        let batch = batch.parse().ok().filter(|batch| *batch >= 0)?;
-        Some(Self {
-            batch,
-            vote_id: vote_id.to_owned(),
-        })
-    }
-}
 
 /// How rows are written.
 #[derive(Clone, Copy)]
@@ -171,73 +125,16 @@ impl Reading {
     }
 
     fn render(&self, rows: &[LoggedVote]) -> Bytes {
-        let mut text = Vec::new();
+        let mut text = String::new();
         match self.format {
-            Format::Ndjson => {
-                for row in rows {
-                    // Cannot fail: all of it is text.
-                    if serde_json::to_writer(&mut text, row).is_ok() {
-                        text.push(b'\n');
-                    }
-                }
-            }
+            Format::Ndjson => rows.iter().for_each(|row| text.push_str(&row.ndjson())),
             Format::Csv => {
-                let mut rows: VecDeque<_> = rows.iter().map(cells).collect();
                 if !self.has_begun {
-                    rows.push_front(COLUMNS.map(str::to_owned));
+                    text.push_str(&LoggedVote::csv_header());
                 }
-                for row in rows {
-                    let row = row.map(|cell| quoted(&cell)).join(",");
-                    text.extend_from_slice(row.as_bytes());
-                    text.extend_from_slice(b"\r\n");
-                }
+                rows.iter().for_each(|row| text.push_str(&row.csv()));
             }
         }
         text.into()
     }
-}
-
-const COLUMNS: [&str; 7] = [
-    "vote_id",
-    "stream_id",
-    "option",
-    "voter",
-    "cast_at",
-    "recorded_at",
-    "cursor",
-];
-
-fn cells(row: &LoggedVote) -> [String; 7] {
-    let LoggedVote {
-        vote_id,
-        stream_id,
-        option,
-        voter,
-        cast_at,
-        recorded_at,
-        cursor,
-    } = row.clone();
-    [
-        vote_id,
-        stream_id.unwrap_or_default(),
-        option,
-        voter.unwrap_or_default(),
-        cast_at,
-        recorded_at,
-        cursor,
-    ]
-}
-
-/// A field as RFC 4180 has it. What a spreadsheet would take for a formula begins with an apostrophe, as OWASP
-/// advises: an option may be anything, and so may the id that a client gives its vote.
-fn quoted(cell: &str) -> String {
-    let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        "'"
-    } else {
-        ""
-    };
-    if guard.is_empty() && !cell.contains(['"', ',', '\r', '\n']) {
-        return cell.to_owned();
-    }
-    format!("\"{guard}{}\"", cell.replace('"', "\"\""))
 }

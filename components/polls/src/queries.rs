@@ -1,12 +1,10 @@
 //! What is asked of PostgreSQL.
 
-use ballot::{Definition, PollId, Timestamp};
+use ballot::{Cursor, Definition, LoggedVote, PollId, Timestamp};
 use pages::ListedPoll;
 use platform::postgres::{ParameterValue, Postgres, Row, column, unexpected};
 use platform::{Failure, polls};
 use serde::Serialize;
-
-use crate::log::{Cursor, LoggedVote};
 
 /// A poll as the API shows it.
 #[derive(Debug, Serialize)]

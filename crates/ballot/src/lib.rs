@@ -5,7 +5,7 @@
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
-//! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`]), what of a poll must be
+//! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`], [`LoggedVote`]), what of a poll must be
 //! known to take votes in it ([`Definition`]), what organizers send ([`NewPoll`], [`PollChange`]),
 //! and how voters are told apart ([`VoterKeys`]).
 
@@ -16,6 +16,7 @@ mod entry;
 mod form;
 mod idempotency_key;
 mod issued;
+mod logged_vote;
 mod names;
 mod poll_request;
 mod rejection;
@@ -30,6 +31,7 @@ pub use entry::{Entry, RawEntry, RawField, RawFields};
 pub use form::VoteForm;
 pub use idempotency_key::{IdempotencyKey, InvalidKey};
 pub use issued::Door;
+pub use logged_vote::{Cursor, LoggedVote};
 pub use names::{InvalidName, OptionName, PollId, VoteId, Voter};
 pub use poll_request::{InvalidPoll, NewPoll, PollChange};
 pub use rejection::Rejection;
