@@ -102,6 +102,22 @@ impl Browser {
         self.session.post(&command, json!({})).await;
     }
 
+    /// Clicks on what leads to another page, and waits until that is there, even if it looks the
+    /// same.
+    pub async fn click_through(&self, selector: &str) {
+        let left = self.session.find("html").await;
+        self.click(selector).await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let here = self.session.find("html").await;
+            if here.is_some() && here != left {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{selector} leads nowhere");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Presses a key, wherever the focus is.
     pub async fn press(&self, key: &str) {
         let strokes = [
