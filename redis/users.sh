@@ -27,6 +27,7 @@ tag="{$stream}"
 bell=$stream:doorbell # the channel; channels have no slot
 doorbell=$tag:doorbell rejected=$tag:rejected tidied=$tag:tidied trimmed=$tag:trimmed-early
 idempotency="$tag:idempotency:*" definitions="$tag:poll:*" polls=$tag:polls published=$tag:published
+signins="$tag:sign-in:*"
 
 sha256() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
@@ -76,12 +77,13 @@ user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "(+hset +hdel ~$polls)" \
     "(+get +set ~$published)"
 
-# May read and publish definitions of polls, and nothing else.
+# May read and publish definitions of polls, and count failed attempts to sign in, and nothing else.
 user spinvote-organizer "${SPINVOTE_ORGANIZER_PASSWORD:-}" \
     "+ping" \
     "(+eval +evalsha ~$definitions ~$polls)" \
     "(+hget +hgetall +hset +del +expire ~$definitions)" \
-    "(+hset +hdel ~$polls)"
+    "(+hset +hdel ~$polls)" \
+    "(+eval +evalsha +incr +pexpire +pttl +del ~$signins)"
 
 # May see how much there is to do, and nothing of what it is.
 user spinvote-scaler "${SPINVOTE_SCALER_PASSWORD:-}" \

@@ -9,9 +9,10 @@ use std::{env, fs};
 use sha2::{Digest, Sha256};
 
 /// The constant, the file, and its type.
-const ASSETS: [(&str, &str, &str); 4] = [
+const ASSETS: [(&str, &str, &str); 5] = [
     ("STYLE", "page.css", "text/css; charset=utf-8"),
     ("SCRIPT", "page.js", "text/javascript; charset=utf-8"),
+    ("TIMES", "times.js", "text/javascript; charset=utf-8"),
     ("ICON", "icon.svg", "image/svg+xml"),
     ("PREVIEW", "preview.png", "image/png"),
 ];

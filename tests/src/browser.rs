@@ -192,6 +192,29 @@ impl Browser {
         width.as_f64().expect("a width")
     }
 
+    /// Puts the focus where a selector points, and types.
+    pub async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.session.find(selector).await.expect("an element");
+        let command = format!("element/{element}/value");
+        self.session.post(&command, json!({ "text": text })).await;
+    }
+
+    /// What axe has to say against the page: rules, and the elements that break them.
+    pub async fn violations(&self) -> Value {
+        let axe = stack::checkout::target().join("axe/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(axe).expect("axe-core; `cargo xtask test` installs it");
+        self.run(&axe).await;
+        self.run_async(
+            "const done = arguments[arguments.length - 1];
+             axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa',
+                 'wcag22aa', 'best-practice'] })
+               .then(result => done(result.violations.map(violation =>
+                   [violation.id, violation.nodes.map(node => node.html)])),
+                 error => done(String(error)));",
+        )
+        .await
+    }
+
     /// Makes the window this wide, light or dark.
     pub async fn look(&self, width: u32, scheme: &str) {
         let size =

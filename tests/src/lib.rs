@@ -21,7 +21,7 @@ use tokio_postgres::NoTls;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What everybody may ask: paths of each component, and one that nobody serves.
-pub const PUBLIC: [&str; 14] = [
+pub const PUBLIC: [&str; 15] = [
     "/",
     "/vote",
     "/results",
@@ -33,6 +33,7 @@ pub const PUBLIC: [&str; 14] = [
     "/api/polls/default/results",
     "/polls",
     "/polls/default",
+    "/organize",
     "/api/votes/x",
     "/api/vote",
     "/nothing/here",

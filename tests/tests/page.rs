@@ -814,8 +814,6 @@ async fn nothing_scrolls_sideways_on_the_smallest_phone() {
 
 #[tokio::test]
 async fn axe_finds_no_violation_in_light_and_dark() {
-    let axe = stack::checkout::target().join("axe/node_modules/axe-core/axe.min.js");
-    let axe = std::fs::read_to_string(axe).expect("axe-core; `cargo xtask test` installs it");
     let world = World::start().await;
     open_a_poll_of_many_words(&world).await;
     let browser = Browser::open(&world).await;
@@ -834,17 +832,7 @@ async fn axe_finds_no_violation_in_light_and_dark() {
                 }
                 // Of the page alone: what axe does to it is not its doing.
                 browser.complains_of_the_network_only().await;
-                browser.run(&axe).await;
-                let violations = browser
-                    .run_async(
-                        "const done = arguments[arguments.length - 1];
-                         axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa',
-                             'wcag22aa', 'best-practice'] })
-                           .then(result => done(result.violations.map(violation =>
-                               [violation.id, violation.nodes.map(node => node.html)])),
-                             error => done(String(error)));",
-                    )
-                    .await;
+                let violations = browser.violations().await;
                 assert_eq!(violations, json!([]), "{page}, {width} px, {scheme}");
                 browser.complaints().await;
             }

@@ -191,6 +191,7 @@ const REDIS_USERS: [(&str, &[&str]); 5] = [
             "(+eval +evalsha ~{votes}:poll:* ~{votes}:polls)",
             "(+hget +hgetall +hset +del +expire ~{votes}:poll:*)",
             "(+hset +hdel ~{votes}:polls)",
+            "(+eval +evalsha +incr +pexpire +pttl +del ~{votes}:sign-in:*)",
         ],
     ),
 ];

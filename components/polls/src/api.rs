@@ -1,22 +1,19 @@
 //! `/api/polls` and `/api/polls/{poll}`. Everybody may read; organizers change.
 
-use ballot::{InvalidPoll, NewPoll, PollChange, PollId};
+use ballot::{NewPoll, PollChange, PollId};
 use bytes::Bytes;
 use conventions::{IfMatch, Problem};
 use http::header::{CACHE_CONTROL, ETAG, HeaderValue, LOCATION};
 use http::{HeaderMap, Method, StatusCode};
-use platform::{Cause, Failure, Request};
+use platform::Request;
 use serde::Serialize;
 
-use crate::office::{Office, conflict, unavailable, unknown};
+use crate::office::{Office, invalid, unavailable, unknown};
 use crate::queries::{self, Document};
 
 /// Polls in one answer, if the client does not say, and at most.
 const PAGE: i64 = 50;
 const LONGEST_PAGE: i64 = 100;
-
-/// How often a change is tried again that somebody else's came before.
-const ATTEMPTS: usize = 3;
 
 #[derive(Serialize)]
 struct List {
@@ -104,17 +101,11 @@ async fn list(office: &Office, query: &str) -> conventions::Result {
 
 async fn create(office: &Office, request: Request) -> conventions::Result {
     let body = platform::body(request, &office.limits).await?;
-    let NewPoll { poll, definition } = NewPoll::parse(&body).map_err(invalid)?;
-    office.check(&definition)?;
-    let created = queries::create(&office.postgres, &poll, &definition).await;
-    let document = created.map_err(unavailable)?.ok_or_else(|| {
-        conflict(format!(
-            "There is a poll \"{poll}\" already. Choose another name, or change that one."
-        ))
-    })?;
-    office.publish(&poll).await;
+    let document = office
+        .create(NewPoll::parse(&body).map_err(invalid)?)
+        .await?;
     let mut response = shown(StatusCode::CREATED, &document)?;
-    let location = conventions::header_value(&format!("/api/polls/{poll}"))?;
+    let location = conventions::header_value(&format!("/api/polls/{}", document.poll))?;
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
 }
@@ -123,40 +114,19 @@ async fn change(office: &Office, poll: PollId, request: Request) -> conventions:
     let if_match = IfMatch::of(request.headers());
     let body = platform::body(request, &office.limits).await?;
     let change = PollChange::parse(&body).map_err(invalid)?;
-    for _ in 0..ATTEMPTS {
-        let found = queries::definition(&office.postgres, &poll).await;
-        let (revision, before) = found.map_err(unavailable)?.ok_or_else(|| unknown(&poll))?;
-        allow_revision(&if_match, revision)?;
-        let after = change.clone().apply(before).map_err(invalid)?;
-        office.check(&after)?;
-        let changed = queries::change(&office.postgres, &poll, &after, revision).await;
-        if let Some(document) = changed.map_err(refused)? {
-            office.publish(&poll).await;
-            return shown(StatusCode::OK, &document);
-        }
-    }
-    Err(conflict(
-        "Others are changing this poll at the same time. Try again.",
-    ))
+    let expects = |revision| if_match.allows(&etag(revision));
+    let document = office.change(&poll, &change, expects).await?;
+    shown(StatusCode::OK, &document)
 }
 
 async fn delete(office: &Office, poll: PollId, headers: &HeaderMap) -> conventions::Result {
     let if_match = IfMatch::of(headers);
-    for _ in 0..ATTEMPTS {
-        let found = queries::find(&office.postgres, &poll).await;
-        let document = found.map_err(unavailable)?.ok_or_else(|| unknown(&poll))?;
-        allow_revision(&if_match, document.revision)?;
-        let deleted = queries::delete(&office.postgres, &poll, document.revision).await;
-        if deleted.map_err(refused)? {
-            office.publish(&poll).await;
-            let mut response = conventions::Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            return Ok(response);
-        }
-    }
-    Err(conflict(
-        "Others are changing this poll at the same time. Try again.",
-    ))
+    office
+        .delete(&poll, |revision| if_match.allows(&etag(revision)))
+        .await?;
+    let mut response = conventions::Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
 }
 
 fn shown(status: StatusCode, document: &Document) -> conventions::Result {
@@ -168,32 +138,4 @@ fn shown(status: StatusCode, document: &Document) -> conventions::Result {
 
 fn etag(revision: i64) -> String {
     format!("\"{revision}\"")
-}
-
-fn allow_revision(if_match: &IfMatch, revision: i64) -> conventions::Result<()> {
-    if if_match.allows(&etag(revision)) {
-        Ok(())
-    } else {
-        Err(Problem::PreconditionFailed(
-            "Somebody else has changed this poll since you read it. Read it again, and decide anew.".into(),
-        ))
-    }
-}
-
-fn invalid(invalid: InvalidPoll) -> Problem {
-    match invalid {
-        InvalidPoll::NotJson => Problem::BadRequest(invalid.to_string()),
-        InvalidPoll::NotAPoll(detail) => Problem::Unprocessable(detail),
-    }
-}
-
-/// What votes that were cast do not allow, or what PostgreSQL did not do.
-fn refused(failure: Failure) -> Problem {
-    match failure.cause {
-        Cause::InUse => conflict(
-            "This poll has votes. Options can be added to it, its hours and its question changed; it can be \
-             closed by closes_at, and not be deleted.",
-        ),
-        _ => unavailable(failure),
-    }
 }

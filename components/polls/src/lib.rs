@@ -1,15 +1,16 @@
-//! The organizers' API: creates polls, changes and deletes them, publishes what they are to where votes are
-//! taken, and gives the audit log away. PostgreSQL first, which is the truth; what cannot be published at once is published by the sweep.
+//! For organizers, by an API and by pages: creates polls, changes and deletes them, publishes what they are to
+//! where votes are taken, and gives the audit log away. For everybody: what polls there are, and the pages to vote on. PostgreSQL first, which is the truth; what cannot be published at once is published by the sweep.
 
 mod api;
 mod log;
 mod office;
+mod organize;
 mod page;
 mod queries;
 
 use conventions::Problem;
 use office::Office;
-use pages::PollPath;
+use pages::{OrganizePath, PollPath};
 use platform::Request;
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
@@ -23,6 +24,9 @@ async fn handle(request: Request) -> impl IntoResponse {
         async |request, streamed| {
             let path = request.uri().path().to_owned();
             let office = Office::open().await?;
+            if let Some(path) = OrganizePath::parse(&path) {
+                return organize::handle(office, path, request, streamed).await;
+            }
             match PollPath::parse(&path) {
                 Some((poll, PollPath::Api)) => api::poll(office, poll, request).await,
                 Some((poll, PollPath::ApiVotes)) => {

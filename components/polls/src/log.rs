@@ -1,9 +1,9 @@
-//! `GET /api/polls/{poll}/votes`: the audit log, to take away. It is read page by page while it is sent, so that
+//! The audit log, to take away. It is read page by page while it is sent, so that
 //! one of any length takes the memory of a page.
 
 use ballot::{Cursor, LoggedVote, PollId};
 use bytes::Bytes;
-use conventions::{Problem, Response, accept};
+use conventions::{Problem, accept};
 use futures::stream::{self, Stream};
 use http::header::ACCEPT;
 use http::{Method, StatusCode};
@@ -18,7 +18,7 @@ const PAGE: i32 = 2000;
 
 /// How rows are written.
 #[derive(Clone, Copy)]
-enum Format {
+pub enum Format {
     Ndjson,
     Csv,
 }
@@ -30,8 +30,17 @@ impl Format {
             Self::Csv => "text/csv; charset=utf-8; header=present",
         }
     }
+
+    /// Of a file.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+        }
+    }
 }
 
+/// For programs, as `Accept` asks.
 pub async fn votes(
     office: &'static Office,
     poll: PollId,
@@ -45,6 +54,19 @@ pub async fn votes(
         Some(1) => Format::Csv,
         _ => Format::Ndjson,
     };
+    let mut response = send(office, poll, format, request, streamed).await?;
+    conventions::vary(response.headers_mut(), "Accept");
+    Ok(response)
+}
+
+/// To whoever may have it.
+pub async fn send(
+    office: &'static Office,
+    poll: PollId,
+    format: Format,
+    request: &Request,
+    streamed: &Streamed,
+) -> conventions::Result {
     let after = cursor(request.uri().query().unwrap_or_default())?;
     queries::find(&office.postgres, &poll)
         .await
@@ -64,10 +86,12 @@ pub async fn votes(
         };
         streamed.set(reading.pages());
     }
-    let mut response: Response =
-        conventions::respond(StatusCode::OK, format.content_type(), Bytes::new());
-    conventions::vary(response.headers_mut(), "Accept");
-    Ok(response)
+    let body = Bytes::new();
+    Ok(conventions::respond(
+        StatusCode::OK,
+        format.content_type(),
+        body,
+    ))
 }
 
 fn cursor(query: &str) -> conventions::Result<Cursor> {

@@ -6,22 +6,25 @@
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`], [`LoggedVote`]), what of a poll must be
-//! known to take votes in it ([`Definition`]), what organizers send ([`NewPoll`], [`PollChange`]),
-//! and how voters are told apart ([`VoterKeys`]).
+//! known to take votes in it ([`Definition`]), what organizers send ([`NewPoll`], [`PollChange`], [`OrganizerForm`]),
+//! how voters are told apart ([`VoterKeys`]), and organizers known ([`OrganizerTokens`]).
 
 #![warn(missing_docs)]
 
 mod definition;
 mod entry;
 mod form;
+mod hex;
 mod idempotency_key;
 mod issued;
 mod logged_vote;
 mod names;
+mod poll_form;
 mod poll_request;
 mod rejection;
 mod request;
 mod results;
+mod sessions;
 mod stream_id;
 mod timestamp;
 mod voter_keys;
@@ -33,10 +36,12 @@ pub use idempotency_key::{IdempotencyKey, InvalidKey};
 pub use issued::Door;
 pub use logged_vote::{Cursor, LoggedVote};
 pub use names::{InvalidName, OptionName, PollId, VoteId, Voter};
+pub use poll_form::{OrganizerForm, PollForm};
 pub use poll_request::{InvalidPoll, NewPoll, PollChange};
 pub use rejection::Rejection;
 pub use request::{InvalidRequest, VoteRequest};
 pub use results::{FlatResults, Receipt, Results, Tally};
+pub use sessions::{OrganizerTokens, Session};
 pub use stream_id::StreamId;
 pub use timestamp::Timestamp;
 pub use voter_keys::{Identity, VoterKeys};

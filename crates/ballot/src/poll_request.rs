@@ -49,13 +49,13 @@ pub enum InvalidPoll {
 
 /// The fields, before it is known whether they make sense. An outer `None` is a field that is absent.
 #[derive(Default)]
-struct Body {
-    poll: Option<Value>,
-    question: Option<Value>,
-    options: Option<Value>,
-    opens_at: Option<Value>,
-    closes_at: Option<Value>,
-    one_vote_per_voter: Option<Value>,
+pub(crate) struct Body {
+    pub poll: Option<Value>,
+    pub question: Option<Value>,
+    pub options: Option<Value>,
+    pub opens_at: Option<Value>,
+    pub closes_at: Option<Value>,
+    pub one_vote_per_voter: Option<Value>,
 }
 
 type Value = serde_json::Value;
@@ -63,7 +63,14 @@ type Value = serde_json::Value;
 impl NewPoll {
     /// Takes a whole body, with or without a byte order mark.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidPoll> {
-        let body = Body::parse(body)?;
+        Body::parse(body)?.try_into()
+    }
+}
+
+impl TryFrom<Body> for NewPoll {
+    type Error = InvalidPoll;
+
+    fn try_from(body: Body) -> Result<Self, InvalidPoll> {
         let missing = |field: &str| invalid(field, "is missing");
         let poll = poll(&body.poll.ok_or_else(|| missing("poll"))?)?;
         let definition = Definition {
@@ -81,17 +88,24 @@ impl NewPoll {
 impl PollChange {
     /// Takes a whole body, with or without a byte order mark.
     pub fn parse(body: &[u8]) -> Result<Self, InvalidPoll> {
-        let body = Body::parse(body)?;
-        if body.poll.is_some() {
-            return Err(invalid("poll", "cannot be changed; create another poll"));
+        Body::parse(body)?.try_into()
+    }
+
+    /// Has a poll take votes from now on, and until somebody closes it.
+    pub fn open() -> Self {
+        Self {
+            opens_at: Some(None),
+            closes_at: Some(None),
+            ..Self::default()
         }
-        Ok(Self {
-            question: body.question.as_ref().map(question).transpose()?,
-            options: body.options.as_ref().map(options).transpose()?,
-            opens_at: time("opens_at", body.opens_at.as_ref())?,
-            closes_at: time("closes_at", body.closes_at.as_ref())?,
-            one_vote_per_voter: flag(body.one_vote_per_voter.as_ref())?,
-        })
+    }
+
+    /// Has a poll take no more votes.
+    pub fn close(now: Timestamp) -> Self {
+        Self {
+            closes_at: Some(Some(now)),
+            ..Self::default()
+        }
     }
 
     /// The poll as it is to be.
@@ -105,6 +119,23 @@ impl PollChange {
         };
         check_hours(&changed)?;
         Ok(changed)
+    }
+}
+
+impl TryFrom<Body> for PollChange {
+    type Error = InvalidPoll;
+
+    fn try_from(body: Body) -> Result<Self, InvalidPoll> {
+        if body.poll.is_some() {
+            return Err(invalid("poll", "cannot be changed; create another poll"));
+        }
+        Ok(Self {
+            question: body.question.as_ref().map(question).transpose()?,
+            options: body.options.as_ref().map(options).transpose()?,
+            opens_at: time("opens_at", body.opens_at.as_ref())?,
+            closes_at: time("closes_at", body.closes_at.as_ref())?,
+            one_vote_per_voter: flag(body.one_vote_per_voter.as_ref())?,
+        })
     }
 }
 

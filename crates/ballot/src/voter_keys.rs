@@ -1,11 +1,10 @@
 //! How voters are told apart, where each has one vote, without anybody knowing who they are.
 
-use std::fmt;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
+use crate::hex::{Hex, bytes};
 use crate::{PollId, Voter};
 
 /// What only the service knows: with it cookies of voters are signed and checked, and voters hashed.
@@ -89,30 +88,6 @@ fn sign(key: &Hmac<Sha256>, id: Uuid) -> [u8; 32] {
     mac.update(COOKIE);
     mac.update(id.as_bytes());
     mac.finalize().into_bytes().into()
-}
-
-/// Two digits a byte.
-struct Hex<const N: usize>([u8; N]);
-
-impl<const N: usize> fmt::Display for Hex<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-fn bytes(hex: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if hex.len() != 64
-        || !hex
-            .bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

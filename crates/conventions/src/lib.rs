@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`Conventions::answer`], through which every request goes; [`Problem`], the only way to
 //! an error; `origins` and `security`, what browsers are told; then what handlers take as they need it:
-//! [`json`], [`revalidate`], [`accept`], [`prefer`], [`decode`], [`Announced`].
+//! [`json`], [`revalidate`], [`accept`], [`prefer`], [`decode`], [`cookies`], [`client`], [`Announced`].
 //!
 //! Its own parsing rather than the crate `headers`: of the headers that are read here that one has
 //! If-None-Match, Origin and Content-Length, and reads the middle one less strictly; it has no Accept,
@@ -15,7 +15,7 @@
 #![warn(missing_docs)]
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, VARY};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, LOCATION, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ pub mod accept;
 mod announced;
 mod answer;
 mod caching;
+pub mod client;
 mod origins;
 mod path;
 pub mod prefer;
@@ -81,6 +82,18 @@ pub fn list(request: &HeaderMap, name: HeaderName) -> String {
     let lines = request.get_all(name);
     let lines: Vec<_> = lines.iter().filter_map(|line| line.to_str().ok()).collect();
     lines.join(",")
+}
+
+/// The values of a cookie: a browser may send several of one name, for other paths or hosts.
+pub fn cookies<'a>(request: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    request
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .filter(move |(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// Adds a request header to those by which answers differ. One line for all of them: not every cache

@@ -27,6 +27,15 @@ pub enum Problem {
     Encoded,
     /// Only who shows a token that we know may do this: 401.
     Unauthorized,
+    /// The request is understood, and this client may not do it: 403.
+    Forbidden(String),
+    /// This client has done it too often: 429.
+    TooMany {
+        /// For the client.
+        detail: String,
+        /// When it may try again.
+        retry_after: Duration,
+    },
     /// The request is understood, and what is there does not allow it: 409. The members say what is there.
     Conflict {
         /// For the client.
@@ -167,6 +176,13 @@ impl Problem {
                     "Only organizers may do this. Send Authorization: Bearer with one of organizer_tokens."
                         .to_owned(),
                 )
+            }
+            Self::Forbidden(detail) => (StatusCode::FORBIDDEN, detail),
+            Self::TooMany { detail, retry_after } => {
+                // Rounded up: who waits so long is let in.
+                let seconds = retry_after.as_secs_f64().ceil() as u64;
+                header = Some((RETRY_AFTER, seconds.into()));
+                (StatusCode::TOO_MANY_REQUESTS, detail)
             }
             Self::Conflict { detail, members: found } => {
                 members = found;
@@ -323,6 +339,16 @@ mod tests {
             (Problem::TooSlow { limit }, 408, "", ""),
             (Problem::Encoded, 415, "accept-encoding", "identity"),
             (Problem::Unauthorized, 401, "www-authenticate", "Bearer"),
+            (Problem::Forbidden(text()), 403, "", ""),
+            (
+                Problem::TooMany {
+                    detail: text(),
+                    retry_after: Duration::from_millis(1001),
+                },
+                429,
+                "retry-after",
+                "2",
+            ),
             (
                 Problem::Conflict {
                     detail: text(),

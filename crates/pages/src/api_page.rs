@@ -44,7 +44,7 @@ pub fn api_page(language: Language, document: &Value) -> String {
         }
     };
     let paths = Paths::of(&PollId::default());
-    layout::page(language, language.texts().api, &paths, false, main)
+    layout::page(language, language.texts().api, &paths, &[], main)
 }
 
 struct Operation<'a> {

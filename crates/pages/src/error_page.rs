@@ -38,7 +38,7 @@ fn error_page(language: Language, error: &ErrorPage<'_>) -> String {
             p.detail { (texts.detail) " " span lang="en" { (error.detail) } }
         }
     };
-    page(language, title, &paths, false, main)
+    page(language, title, &paths, &[], main)
 }
 
 fn words(texts: &'static Texts, error: &ErrorPage<'_>) -> Error {

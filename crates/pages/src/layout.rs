@@ -3,15 +3,15 @@
 use ballot::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::assets::{ICON, PREVIEW, SCRIPT, STYLE};
+use crate::assets::{ICON, PREVIEW, STYLE};
 use crate::{Language, Paths, Poll};
 
-/// The frame of a page about a poll: `live` pages load the script.
+/// The frame of a page, with the paths of the scripts that it loads.
 pub(crate) fn page(
     language: Language,
     title: &str,
     paths: &Paths,
-    live: bool,
+    scripts: &[&str],
     main: Markup,
 ) -> String {
     let texts = language.texts();
@@ -26,7 +26,7 @@ pub(crate) fn page(
                 meta name="description" content=(texts.description);
                 link rel="icon" type=(ICON.content_type) href=(ICON.path);
                 link rel="stylesheet" href=(STYLE.path);
-                @if live { script type="module" src=(SCRIPT.path) {} }
+                @for script in scripts { script type="module" src=(script) {} }
                 meta property="og:type" content="website";
                 meta property="og:site_name" content="Spinvote";
                 meta property="og:title" content=(title);

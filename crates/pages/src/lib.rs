@@ -2,7 +2,8 @@
 //! into HTML, without I/O or Spin, so all of it is tested natively.
 //!
 //! In reading order: [`Language`] and its [`texts`]; [`Poll`] and its [`Paths`]; [`assets`], the files that the pages load; `layout`, what all
-//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`polls_page()`], [`api_page`], and [`ERROR_PAGES`].
+//! pages share; and the pages themselves: [`vote_page`], [`results_page`], [`polls_page()`], [`api_page`], [`ERROR_PAGES`],
+//! and those for organizers, [`desk_page`] and [`organized_poll_page`].
 //!
 //! A page holds no inline script or style: [`SECURITY_POLICY`] forbids both. It works without a
 //! script; `assets/page.js` makes it live.
@@ -19,6 +20,8 @@ mod error_page;
 mod figures;
 mod language;
 mod layout;
+mod organize_page;
+mod organize_path;
 mod paths;
 mod poll;
 mod polls_page;
@@ -30,6 +33,10 @@ mod vote_page;
 pub use api_page::api_page;
 pub use error_page::ERROR_PAGES;
 pub use language::Language;
+pub use organize_page::{
+    Desk, Notice, OrganizedPoll, SignInProblem, desk_page, organized_poll_page, sign_in_page,
+};
+pub use organize_path::OrganizePath;
 pub use paths::{Paths, PollPath};
 pub use poll::{Choice, Poll};
 pub use polls_page::{ListedPoll, polls_page};

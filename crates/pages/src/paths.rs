@@ -3,6 +3,8 @@
 use ballot::PollId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::OrganizePath;
+
 /// All but the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -129,6 +131,8 @@ impl Paths {
             || path == "/docs"
             || path == "/polls"
             || path.starts_with("/polls/")
+            || path == OrganizePath::DESK
+            || path.starts_with("/organize/")
     }
 }
 
@@ -190,7 +194,14 @@ mod tests {
 
     #[test]
     fn pages_are_told_from_the_api() {
-        for page in ["/", "/vote", "/results", "/docs", "/polls/none"] {
+        for page in [
+            "/",
+            "/vote",
+            "/results",
+            "/docs",
+            "/polls/none",
+            "/organize/x",
+        ] {
             assert!(Paths::is_page(page), "{page}");
         }
         for other in ["/api/vote", "/health", "/nothing", "/openapi.json"] {

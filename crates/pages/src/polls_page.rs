@@ -1,8 +1,9 @@
 //! The page with all polls.
 
 use ballot::{PollId, Timestamp};
-use maud::html;
+use maud::{Markup, html};
 
+use crate::assets::TIMES;
 use crate::layout::{hours, page};
 use crate::{Language, Paths};
 
@@ -33,32 +34,45 @@ impl ListedPoll {
 /// The polls, open ones first.
 pub fn polls_page(language: Language, polls: &[ListedPoll], now: Timestamp) -> String {
     let texts = language.texts();
-    let headings = [texts.open_polls, texts.upcoming_polls, texts.closed_polls];
     let main = html! {
         main.polls {
             h1 { (texts.polls) }
-            @if polls.is_empty() { p { (texts.no_polls) } }
-            @for (place, heading) in headings.into_iter().enumerate() {
-                @if polls.iter().any(|poll| poll.heading(now) == place) {
-                    h2 { (heading) }
-                    ul {
-                        @for poll in polls.iter().filter(|poll| poll.heading(now) == place) {
-                            @let paths = Paths::of(&poll.id);
-                            li {
-                                // What is closed can only be watched.
-                                a href=(if place == 2 { &paths.results } else { &paths.page }) dir="auto" {
-                                    (poll.question)
-                                }
-                                (hours(language, poll.opens_at, poll.closes_at, now))
-                            }
+            // What is closed can only be watched.
+            (listed(language, polls, now, |poll, is_closed| {
+                let paths = Paths::of(&poll.id);
+                if is_closed { paths.results } else { paths.page }
+            }))
+        }
+    };
+    let paths = Paths::of(&PollId::default());
+    page(language, texts.polls, &paths, &[TIMES.path], main)
+}
+
+/// Polls under headings; `path` says where each leads to, which depends on whether it is closed.
+pub(crate) fn listed(
+    language: Language,
+    polls: &[ListedPoll],
+    now: Timestamp,
+    path: impl Fn(&ListedPoll, bool) -> String,
+) -> Markup {
+    let texts = language.texts();
+    let headings = [texts.open_polls, texts.upcoming_polls, texts.closed_polls];
+    html! {
+        @if polls.is_empty() { p { (texts.no_polls) } }
+        @for (place, heading) in headings.into_iter().enumerate() {
+            @if polls.iter().any(|poll| poll.heading(now) == place) {
+                h2 { (heading) }
+                ul.listed {
+                    @for poll in polls.iter().filter(|poll| poll.heading(now) == place) {
+                        li {
+                            a href=(path(poll, place == 2)) dir="auto" { (poll.question) }
+                            (hours(language, poll.opens_at, poll.closes_at, now))
                         }
                     }
                 }
             }
         }
-    };
-    let paths = Paths::of(&PollId::default());
-    page(language, texts.polls, &paths, false, main)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use ballot::{Receipt, Results};
 use maud::html;
 
+use crate::assets::SCRIPT;
 use crate::layout::{live_main, page, question};
 use crate::results_section::{clock, with};
 use crate::texts::fill;
@@ -61,7 +62,7 @@ pub fn results_page(language: Language, shown: &ResultsPage<'_>) -> String {
     };
     let title = format!("{} {}", texts.results, shown.poll.question);
     let main = live_main(language, shown.poll, content);
-    page(language, &title, &paths, true, main)
+    page(language, &title, &paths, &[SCRIPT.path], main)
 }
 
 fn mine(language: Language, receipt: &Receipt) -> &'static str {

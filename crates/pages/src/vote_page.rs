@@ -3,6 +3,7 @@
 use ballot::Timestamp;
 use maud::{Markup, html};
 
+use crate::assets::SCRIPT;
 use crate::layout::{hours, live_main, page, question};
 use crate::texts::fill;
 use crate::{Language, Paths, Poll, results_section};
@@ -16,7 +17,7 @@ pub fn vote_page(language: Language, poll: &Poll, now: Timestamp) -> String {
         div.needs-script { (results_section::empty(language, poll)) }
     };
     let main = live_main(language, poll, content);
-    page(language, &poll.question, &paths, true, main)
+    page(language, &poll.question, &paths, &[SCRIPT.path], main)
 }
 
 fn ballot(language: Language, poll: &Poll, paths: &Paths, now: Timestamp) -> Markup {

@@ -2,7 +2,6 @@
 
 use ballot::{Identity, PollId, Voter, VoterKeys};
 use conventions::Problem;
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use uuid::Uuid;
 
@@ -71,14 +70,7 @@ impl Voters {
     /// What the headers of a request show.
     pub fn credentials(&self, headers: &HeaderMap) -> Credentials {
         let cookie = self.keys.as_ref().and_then(|keys| {
-            headers
-                .get_all(COOKIE)
-                .iter()
-                .filter_map(|cookies| cookies.to_str().ok())
-                .flat_map(|cookies| cookies.split(';'))
-                .filter_map(|cookie| cookie.trim().split_once('='))
-                .filter(|(name, _)| *name == VOTER)
-                .find_map(|(_, value)| keys.recognize(value))
+            conventions::cookies(headers, VOTER).find_map(|value| keys.recognize(value))
         });
         Credentials {
             cookie,

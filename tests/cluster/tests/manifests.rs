@@ -774,7 +774,7 @@ fn a_changed_password_renames_what_its_pods_refer_to_and_only_that() {
     for (password, users) in [
         (
             "POSTGRES_READER_PASSWORD",
-            &["migrations", "polls", "results"] as &[_],
+            &["migrations", "results"] as &[_],
         ),
         ("POSTGRES_ORGANIZER_PASSWORD", &["migrations", "polls"]),
         ("REDIS_ORGANIZER_PASSWORD", &["polls", "redis"]),

@@ -14,10 +14,10 @@
 //! | `create_group.lua` | makes one group | one value |
 //! | `tidy.lua` | trims 10,000 old entries and 2,000 early, of which it reads ten at a time, until it has read 1 MiB; forgets 100 consumers | 4 numbers |
 //! | `standing.lua` | reads one entry, the newest, and only while the group has not read it | 13 numbers |
-//!
 //! | `publish.lua` | writes [`MOST_CHANGES`] definitions | one number |
 //! | `outdated.lua` | looks at [`MOST_CHANGES`] definitions | as many numbers at most |
 //! | `published.lua` | reads or sets one key | one number |
+//! | `sign_in.lua` | raises one number | one number |
 //!
 //! `tidy.lua` and `standing.lua` look at each group of the stream once, and `tidy.lua` at each consumer of ours.
 
@@ -34,7 +34,9 @@ macro_rules! script {
 mod consumer;
 mod definitions;
 mod producer;
+mod sign_ins;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ballot::PollId;
@@ -44,6 +46,7 @@ use crate::settings::{self, InvalidSetting};
 pub use consumer::{Consumer, Deliveries, Delivery, Standing};
 pub use definitions::{Definitions, MOST_CHANGES, PollRevision};
 pub use producer::{Appended, Producer};
+pub use sign_ins::SignIns;
 
 /// How long the doorbell counts as rung. If nobody listened, the first vote after it rings again.
 const DOORBELL_HOLDS: Duration = Duration::from_secs(1);
@@ -106,6 +109,12 @@ impl Names {
     /// A hash: all polls that are published, each with its revision.
     fn polls(&self) -> String {
         format!("{}:polls", self.tag)
+    }
+
+    /// A number: attempts of a client to sign in that failed of late.
+    fn failed_sign_ins(&self, client: Option<IpAddr>) -> String {
+        let client = client.map_or_else(|| "unknown".to_owned(), |it| it.to_string());
+        format!("{}:sign-in:{client}", self.tag)
     }
 
     /// Since which start of Redis all polls are published.
