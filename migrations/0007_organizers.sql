@@ -97,7 +97,7 @@ begin
     end if;
 end
 $$;
-alter role spinvote_organizer set statement_timeout = '30s';
+alter role spinvote_organizer set statement_timeout = '10s';
 grant usage on schema public to spinvote_organizer;
 grant select, insert, update, delete on polls to spinvote_organizer;
 grant select on deleted_polls to spinvote_organizer;

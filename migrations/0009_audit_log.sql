@@ -15,22 +15,25 @@ create index vote_events_batch on vote_events using brin (batch) with (pages_per
 alter sequence vote_batches owned by vote_events.batch;
 comment on column vote_events.batch is 'Which call of record_votes recorded it: the order of the audit log.';
 
+drop function record_votes(text[], text[], text[], text[], text[], bigint[]);
+
 -- Records a batch of votes, each once, and moves the tallies accordingly.
 --
--- The six arrays are parallel: element i of each describes vote i. `cast_at` is in microseconds
--- since the Unix epoch. Returns at most one row an outcome, with the positions (from 1) it befell:
+-- The arrays are parallel: element i of each describes vote i. `cast_at` is in microseconds since the Unix
+-- epoch. `accepted` says that the poll was open when the vote was appended, and may be left out. Returns at most one row an outcome, with the positions (from 1) it befell:
 --   counted         new, and recorded; in the tally unless its voter has cast a later vote
 --   duplicate       (poll, vote_id) was recorded before, or earlier in this batch
 --   unknown_poll    no such poll
 --   unknown_option  the poll has no such option
---   poll_not_open   appended before the poll opens, by the time in the stream id
---   poll_closed     appended when the poll was closed, likewise
+--   poll_not_open   not accepted, and appended before the poll opens, by the time in the stream id
+--   poll_closed     not accepted, and appended when the poll was closed, likewise
 --   voter_missing   each voter has one vote in this poll, and this vote names no voter
 --
 -- Any number may run at once. Everything is locked in one global order, so that no two wait for each
 -- other: events, tallies of polls without voters, voters, tallies of polls with voters; each of them by key.
-create or replace function record_votes(
-    polls text[], vote_ids text[], stream_ids text[], options text[], voters text[], cast_at bigint[]
+create function record_votes(
+    polls text[], vote_ids text[], stream_ids text[], options text[], voters text[], cast_at bigint[],
+    accepted boolean[] default null
 ) returns table (outcome text, positions int[])
 language plpgsql security definer set search_path = public, pg_temp
 as $$
@@ -61,12 +64,12 @@ begin
                    case
                        when p.poll is null then 'unknown_poll'
                        when v.option <> all (p.options) then 'unknown_option'
-                       when p.opens_ms is not null and appended_ms(v.stream_id) < p.opens_ms then 'poll_not_open'
-                       when p.closes_ms is not null and appended_ms(v.stream_id) >= p.closes_ms then 'poll_closed'
+                       when v.accepted is not true and appended_ms(v.stream_id) < p.opens_ms then 'poll_not_open'
+                       when v.accepted is not true and appended_ms(v.stream_id) >= p.closes_ms then 'poll_closed'
                        when p.one_vote_per_voter and v.voter is null then 'voter_missing'
                    end as refusal
-            from unnest($1, $2, $3, $4, $5, $6) with ordinality
-                 as v (poll, vote_id, stream_id, option, voter, cast_at, position)
+            from unnest($1, $2, $3, $4, $5, $6, $7) with ordinality
+                 as v (poll, vote_id, stream_id, option, voter, cast_at, accepted, position)
             left join poll p on p.poll = v.poll
         ),
         -- Within the batch the first of several with the same id is the one that counts.
@@ -129,6 +132,9 @@ begin
     end if;
 end
 $$;
+
+grant execute on function record_votes(text[], text[], text[], text[], text[], bigint[], boolean[])
+    to spinvote_consumer;
 
 -- Up to which batch the audit log is complete: all batches up to this number have ended. Waits for those that are
 -- being recorded, a few milliseconds.

@@ -26,7 +26,7 @@ esac
 tag="{$stream}"
 bell=$stream:doorbell # the channel; channels have no slot
 doorbell=$tag:doorbell rejected=$tag:rejected tidied=$tag:tidied trimmed=$tag:trimmed-early
-idempotency="$tag:idempotency:*" definitions="$tag:poll:*" polls=$tag:polls published=$tag:published
+idempotency="$tag:idempotency:*" definitions="$tag:poll:*" polls=$tag:polls published=$tag:published voted=$tag:voted
 signins="$tag:sign-in:*"
 
 sha256() {
@@ -53,11 +53,12 @@ echo "user default off resetpass ~* &* +@all"
 user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
     "+ping +time +info" \
     "&$bell +publish" \
-    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published)" \
+    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published ~$voted)" \
     "(+xadd %W~$stream)" \
     "(+get +set ~$idempotency ~$doorbell)" \
     "(+hmget +hgetall ~$definitions)" \
     "(+hexists ~$polls)" \
+    "(+hsetnx ~$voted)" \
     "(+get ~$published)"
 
 # May read, claim, acknowledge and trim, put aside what cannot be counted, forget the keys of what it
@@ -77,12 +78,14 @@ user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "(+hset +hdel ~$polls)" \
     "(+get +set ~$published)"
 
-# May read and publish definitions of polls, and count failed attempts to sign in, and nothing else.
+# May read and publish definitions of polls, see in which of them somebody has voted, and count failed attempts to
+# sign in, and nothing else.
 user spinvote-organizer "${SPINVOTE_ORGANIZER_PASSWORD:-}" \
-    "+ping" \
-    "(+eval +evalsha ~$definitions ~$polls)" \
-    "(+hget +hgetall +hset +del +expire ~$definitions)" \
+    "+ping +time" \
+    "(+eval +evalsha ~$definitions ~$polls ~$voted)" \
+    "(+hget +hgetall +hset +hdel +del +expire ~$definitions)" \
     "(+hset +hdel ~$polls)" \
+    "(+hexists ~$voted)" \
     "(+eval +evalsha +incr +pexpire +pttl +del ~$signins)"
 
 # May see how much there is to do, and nothing of what it is.

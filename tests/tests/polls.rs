@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -603,4 +604,126 @@ async fn the_page_to_vote_on_is_there_as_long_as_redis_or_postgresql_is() {
     vote_in(&world, "pets", "cats").await.problem(503);
     world.stack.postgres.stop();
     assert_eq!(world.get("/polls/pets").await.status, 503);
+}
+
+/// Lets votes wait in the stream: the bell is said to have been rung.
+async fn muffle_the_bell(world: &World) {
+    let _: () = world
+        .command("SET {votes}:doorbell muffled PX 600000")
+        .await;
+}
+
+async fn total(world: &World, poll: &str) -> Value {
+    let results = world.get(&format!("/api/polls/{poll}/results")).await;
+    results.json()["total"].clone()
+}
+
+#[tokio::test]
+async fn a_vote_that_was_answered_counts_whatever_becomes_of_its_poll() {
+    let world = World::start().await;
+    assert_eq!(create(&world, pets()).await.status, 201);
+    muffle_the_bell(&world).await;
+    assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
+
+    // Nothing of it is in PostgreSQL yet.
+    for body in [
+        json!({ "options": ["dogs", "birds"] }),
+        json!({ "one_vote_per_voter": true }),
+    ] {
+        let refused = patch(&world, "pets", body).await;
+        assert!(refused.problem(409).contains("This poll has votes"));
+    }
+    let path = "/api/polls/pets";
+    let refused = organize(&world, Method::DELETE, path, Value::Null).await;
+    assert!(refused.problem(409).contains("This poll has votes"));
+    assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
+
+    let closes_at = from_now(&world, -3600).await;
+    let body = json!({ "options": ["cats", "dogs", "birds"], "closes_at": closes_at });
+    let closed = patch(&world, "pets", body).await;
+    assert_eq!(closed.status, 200, "{closed:?}");
+    vote_in(&world, "pets", "cats").await.problem(409);
+    assert_eq!(total(&world, "pets").await, 0);
+    world.sweep().await;
+    assert_eq!(total(&world, "pets").await, 2);
+    assert!(world.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_poll_that_is_closed_while_people_vote_loses_none_of_them() {
+    let world = World::start().await;
+    assert_eq!(create(&world, pets()).await.status, 201);
+    let is_over = AtomicBool::new(false);
+    let voter = async || {
+        let mut accepted = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let answer = vote_in(&world, "pets", "cats").await;
+            match answer.status.as_u16() {
+                201 => accepted += 1,
+                409 => {}
+                _ => panic!("{answer:?}"),
+            }
+        }
+        accepted
+    };
+    let organizer = async {
+        for _ in 0..20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            for closes_at in [json!(from_now(&world, 0).await), Value::Null] {
+                let changed = patch(&world, "pets", json!({ "closes_at": closes_at })).await;
+                assert_eq!(changed.status, 200, "{changed:?}");
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let (a, b, c, d, ()) = tokio::join!(voter(), voter(), voter(), voter(), organizer);
+    let accepted: i64 = a + b + c + d;
+    assert!(accepted > 20, "{accepted}");
+    world.sweep().await;
+    eventually("every vote that was answered counts", async || {
+        total(&world, "pets").await == accepted
+    })
+    .await;
+    assert!(world.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_poll_is_deleted_or_voted_in_but_not_both() {
+    let world = World::start().await;
+    muffle_the_bell(&world).await;
+    let (mut deleted, mut kept) = (0, 0);
+    for round in 0..30 {
+        let name = format!("pets-{round}");
+        let mut body = pets();
+        body["poll"] = json!(name);
+        assert_eq!(create(&world, body).await.status, 201);
+        let path = format!("/api/polls/{name}");
+        let delete = async {
+            tokio::time::sleep(Duration::from_millis(round % 6)).await;
+            organize(&world, Method::DELETE, &path, Value::Null).await
+        };
+        let vote = async {
+            tokio::time::sleep(Duration::from_millis(4)).await;
+            vote_in(&world, &name, "cats").await
+        };
+        let (delete, vote) = tokio::join!(delete, vote);
+        match (delete.status.as_u16(), vote.status.as_u16()) {
+            (204, 404) => deleted += 1,
+            (409, 201) => kept += 1,
+            _ => panic!("{delete:?}, {vote:?}"),
+        }
+    }
+    world.sweep().await;
+    assert!(world.dead_letters().await.is_empty());
+    assert!(deleted > 0 && kept > 0, "{deleted} deleted, {kept} kept");
+    // A hold that nobody ends, ends.
+    assert_eq!(create(&world, pets()).await.status, 201);
+    let _: i64 = world
+        .command("HSET {votes}:poll:pets held_until_ms 4102444800000")
+        .await;
+    assert_eq!(vote_in(&world, "pets", "cats").await.status, 503);
+    let _: i64 = world
+        .command("HSET {votes}:poll:pets held_until_ms 1")
+        .await;
+    assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
 }

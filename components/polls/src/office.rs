@@ -71,11 +71,22 @@ impl Office {
             if !expects(revision) {
                 return Err(changed_since());
             }
-            let after = change.clone().apply(before).map_err(invalid)?;
+            let after = change.clone().apply(before.clone()).map_err(invalid)?;
             self.check(&after)?;
-            let changed = queries::change(&self.postgres, poll, &after, revision).await;
+            let keeps_votes = after.keeps_votes_of(&before);
+            let changed = async || {
+                let changed = queries::change(&self.postgres, poll, &after, revision).await?;
+                if changed.is_some() {
+                    self.publish(poll).await;
+                }
+                Ok(changed)
+            };
+            let changed = if keeps_votes {
+                changed().await
+            } else {
+                self.without_votes(poll, changed).await
+            };
             if let Some(document) = changed.map_err(refused)? {
-                self.publish(poll).await;
                 return Ok(document);
             }
         }
@@ -94,13 +105,49 @@ impl Office {
             if !expects(document.revision) {
                 return Err(changed_since());
             }
-            let deleted = queries::delete(&self.postgres, poll, document.revision).await;
+            let deleted = self
+                .without_votes(poll, async || {
+                    let deleted = queries::delete(&self.postgres, poll, document.revision).await?;
+                    if deleted {
+                        self.publish(poll).await;
+                    }
+                    Ok(deleted)
+                })
+                .await;
             if deleted.map_err(refused)? {
-                self.publish(poll).await;
                 return Ok(());
             }
         }
         Err(contended())
+    }
+
+    /// Does what may be done only to a poll without votes. PostgreSQL knows those that are counted; one that is
+    /// on its way would find its poll or its option gone. So nobody can vote meanwhile, who has not yet.
+    async fn without_votes<T>(
+        &self,
+        poll: &PollId,
+        change: impl AsyncFnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if !self.definitions.hold(poll).await? {
+            return Err(Failure {
+                upstream: "redis",
+                cause: Cause::InUse,
+            });
+        }
+        let outcome = change().await;
+        // Of any other failure it is not known whether PostgreSQL does it yet: the hold ends by itself.
+        if matches!(
+            &outcome,
+            Ok(_)
+                | Err(Failure {
+                    cause: Cause::InUse,
+                    ..
+                })
+        ) && let Err(failure) = self.definitions.release(poll).await
+        {
+            failure.log();
+        }
+        outcome
     }
 
     /// Makes a poll known to where votes are taken. If that fails, the sweep does.

@@ -185,8 +185,15 @@ impl Drain {
                     .map(|entry| Some(entry.cast_at.as_micros()))
                     .collect(),
             ),
+            // Spin has no arrays of booleans.
+            ParameterValue::ArrayInt32(
+                entries
+                    .iter()
+                    .map(|entry| Some(entry.accepted.into()))
+                    .collect(),
+            ),
         ];
-        let statement = "select outcome, positions from record_votes($1, $2, $3, $4, $5, $6)";
+        let statement = "select outcome, positions from record_votes($1, $2, $3, $4, $5, $6, $7::int[]::boolean[])";
         for row in self.postgres.query(statement, &parameters).await? {
             let positions: Vec<Option<i32>> = column(&row, "positions")?;
             // PostgreSQL counts from 1.

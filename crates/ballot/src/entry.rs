@@ -24,6 +24,8 @@ pub struct RawFields {
     pub voter: Option<RawField>,
     /// What [`Timestamp::parse`] reads.
     pub timestamp: Option<RawField>,
+    /// There if the poll was open when the vote was appended, as whoever appended it has made sure.
+    pub accepted: Option<RawField>,
 }
 
 /// The value of a field, as far as it was read.
@@ -50,6 +52,8 @@ pub struct Entry {
     pub voter: Option<Voter>,
     /// By the producer's clock, else by that of Redis.
     pub cast_at: Timestamp,
+    /// Whether it counts whatever the poll's hours are by now. Else they are held against its stream id.
+    pub accepted: bool,
 }
 
 impl Entry {
@@ -90,6 +94,7 @@ impl Entry {
             vote_id,
             voter,
             cast_at,
+            accepted: raw.accepted.is_some(),
         })
     }
 }
@@ -142,6 +147,7 @@ mod tests {
         assert_eq!(entry.option.as_str(), "cats");
         assert_eq!(entry.vote_id.as_str(), "1763562521088-0");
         assert_eq!(entry.voter, None);
+        assert!(!entry.accepted);
         assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
     }
 

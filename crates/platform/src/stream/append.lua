@@ -7,7 +7,8 @@
 --       3  the definition of the poll, a hash: see publish.lua
 --       4  the names of all polls that are published, a hash
 --       5  since which start of Redis all are
---       6  what the idempotency key is remembered by; absent if the client gave none
+--       6  the polls in which somebody has voted, a hash
+--       7  what the idempotency key is remembered by; absent if the client gave none
 -- ARGV  1  option   2  poll   3  vote id   4  voter; empty if nobody is known
 --       5  the channel of the doorbell
 --       6  for how long the flag holds, in ms
@@ -19,9 +20,10 @@
 --        'closed', and from when on they do not
 --        'voter_missing'
 --        'unknown_poll'
---        'unpublished': there may be such a poll, but its definition is not here
+--        'unpublished': there may be such a poll, but its definition is not here, or is about to be another
 
-local stream, doorbell, definition, polls, published, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local stream, doorbell, definition, polls, published, voted = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local key = KEYS[7]
 local option, poll, vote_id, voter, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 -- Only who raises the flag rings: there is at most one wake-up on its way.
@@ -63,36 +65,36 @@ if key then
     end
 end
 
-local found = redis.call('HMGET', definition, 'option:' .. option, 'opens_ms', 'closes_ms', 'one_vote_per_voter')
-local opens, closes, once = tonumber(found[2] or 0), tonumber(found[3] or math.huge), found[4]
+local found = redis.call('HMGET', definition, 'option:' .. option, 'opens_ms', 'closes_ms', 'one_vote_per_voter',
+    'held_until_ms')
+local opens, closes, once, held = found[2], found[3], found[4], found[5]
+if opens or closes or held then
+    local time = redis.call('TIME')
+    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    if held and now < tonumber(held) then
+        return { 'unpublished' }
+    elseif found[1] and opens and now < tonumber(opens) then
+        return { 'not_open', opens }
+    elseif found[1] and closes and now >= tonumber(closes) then
+        return { 'closed', closes }
+    end
+end
 if not found[1] then
     return refusal()
 end
-if found[2] or found[3] then
-    local time = redis.call('TIME')
-    local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-    if now < opens then
-        return { 'not_open', found[2] }
-    elseif now >= closes then
-        return { 'closed', found[3] }
-    end
-end
 
-local entry = { 'option', option, 'poll', poll, 'vote_id', vote_id }
+-- `accepted` tells PostgreSQL that the poll was open: by the time the vote is counted, the hours may be others.
+local entry = { 'option', option, 'poll', poll, 'vote_id', vote_id, 'accepted', '1' }
 if once then
     if voter == '' then
         return { 'voter_missing' }
     end
-    entry[7], entry[8] = 'voter', voter
+    entry[9], entry[10] = 'voter', voter
 end
+redis.call('HSETNX', voted, poll, '1')
 local id = redis.call('XADD', stream, '*', unpack(entry))
 ring()
 
--- Where a producer has made ids that lie ahead of the clock, this one does, too. PostgreSQL decides by the
--- id, and will put this vote aside.
-if found[3] and tonumber(string.match(id, '^%d+')) >= closes then
-    return { 'closed', found[3] }
-end
 if key then
     redis.call('SET', key, id .. ' ' .. option, 'EX', ARGV[7])
 end

@@ -149,7 +149,7 @@ impl Consumer {
             return Err(unexpected("read.lua"));
         };
         Ok(Deliveries {
-            entries: values.chunks(6).map(delivery).collect::<Result<_, _>>()?,
+            entries: values.chunks(7).map(delivery).collect::<Result<_, _>>()?,
             more: *more != 0,
         })
     }
@@ -363,7 +363,16 @@ fn numbers<const N: usize>(reply: &[Value]) -> Option<[i64; N]> {
 
 /// Reads the six values that read.lua gives for an entry.
 fn delivery(values: &[Value]) -> Result<Delivery, Failure> {
-    let [Value::Binary(id), option, poll, vote_id, voter, timestamp] = values else {
+    let [
+        Value::Binary(id),
+        option,
+        poll,
+        vote_id,
+        voter,
+        timestamp,
+        accepted,
+    ] = values
+    else {
         return Err(unexpected("read.lua"));
     };
     let id = str::from_utf8(id).ok().and_then(StreamId::parse);
@@ -385,6 +394,7 @@ fn delivery(values: &[Value]) -> Result<Delivery, Failure> {
                 vote_id: field(vote_id),
                 voter: field(voter),
                 timestamp: field(timestamp),
+                accepted: field(accepted),
             }),
         },
     })

@@ -1,5 +1,7 @@
 //! The definitions of polls, as they are published to where votes are taken.
 
+use std::time::Duration;
+
 use ballot::{Change, Definition, OptionName, PollId};
 
 use super::Names;
@@ -10,6 +12,10 @@ use crate::settings::InvalidSetting;
 
 /// The most polls that one call may be about.
 pub const MOST_CHANGES: usize = 500;
+
+/// How long a poll may be held. PostgreSQL gives up a statement of the organizer's after ten seconds
+/// (migrations/0010), so that no change comes after it.
+const HOLDS: Duration = Duration::from_secs(15);
 
 /// Where definitions are published, by the variables `stream` and `redis_url`.
 pub struct Definitions {
@@ -69,6 +75,30 @@ impl Definitions {
         match reply.as_slice() {
             [Value::Int64(count)] => Ok(*count),
             _ => Err(unexpected("publish.lua")),
+        }
+    }
+
+    /// Has a poll take no votes until [`Self::release`], and no longer than [`HOLDS`]: whoever votes meanwhile
+    /// waits. False if somebody has voted in it already.
+    pub async fn hold(&self, poll: &PollId) -> Result<bool, Failure> {
+        self.run_hold(poll, HOLDS).await
+    }
+
+    /// Has it take votes again.
+    pub async fn release(&self, poll: &PollId) -> Result<(), Failure> {
+        self.run_hold(poll, Duration::ZERO).await.map(drop)
+    }
+
+    async fn run_hold(&self, poll: &PollId, duration: Duration) -> Result<bool, Failure> {
+        let (definition, voted) = (self.names.definition(poll), self.names.voted());
+        let arguments = [parameter(poll.as_str()), number(duration.as_millis())];
+        let reply = self
+            .redis
+            .evaluate(&script!("hold"), &[&definition, &voted], arguments)
+            .await?;
+        match reply.as_slice() {
+            [Value::Int64(held)] => Ok(*held == 1),
+            _ => Err(unexpected("hold.lua")),
         }
     }
 

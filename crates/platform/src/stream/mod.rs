@@ -8,13 +8,14 @@
 //!
 //! | script | what one call does at most | its reply |
 //! |---|---|---|
-//! | `append.lua` | appends one entry of at most 2.4 kB, sets one key and one flag; reads one definition | 3 values, or 50 options |
-//! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | 6 values an entry, each of at most 1,020 bytes |
+//! | `append.lua` | appends one entry of at most 2.4 kB, sets one key and two flags; reads one definition | 3 values, or 50 options |
+//! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | 7 values an entry, each of at most 1,020 bytes |
 //! | `reject.lua` | reads again what `read.lua` gave; copies of each entry 64 fields of at most 1,020 bytes | 3 values |
 //! | `create_group.lua` | makes one group | one value |
 //! | `tidy.lua` | trims 10,000 old entries and 2,000 early, of which it reads ten at a time, until it has read 1 MiB; forgets 100 consumers | 4 numbers |
 //! | `standing.lua` | reads one entry, the newest, and only while the group has not read it | 13 numbers |
 //! | `publish.lua` | writes [`MOST_CHANGES`] definitions | one number |
+//! | `hold.lua` | reads one flag, sets one field | one number |
 //! | `outdated.lua` | looks at [`MOST_CHANGES`] definitions | as many numbers at most |
 //! | `published.lua` | reads or sets one key | one number |
 //! | `sign_in.lua` | raises one number | one number |
@@ -109,6 +110,11 @@ impl Names {
     /// A hash: all polls that are published, each with its revision.
     fn polls(&self) -> String {
         format!("{}:polls", self.tag)
+    }
+
+    /// A hash: the polls in which somebody has voted, counted or not.
+    fn voted(&self) -> String {
+        format!("{}:voted", self.tag)
     }
 
     /// A number: attempts of a client to sign in that failed of late.

@@ -18,6 +18,7 @@ pub struct Producer {
     doorbell_channel: String,
     polls: String,
     published: String,
+    voted: String,
     remembered: String,
     idempotency_ttl: Duration,
 }
@@ -42,7 +43,8 @@ pub enum Appended {
     VoterMissing,
     /// There is no such poll.
     UnknownPoll,
-    /// Redis has no definition of the poll, and may lack some. It has been asked for.
+    /// Redis has no definition of the poll, and may lack some: it has been asked for. Or the poll is being
+    /// changed.
     Unpublished,
 }
 
@@ -56,6 +58,7 @@ impl Producer {
             doorbell_channel: names.doorbell_channel(),
             polls: names.polls(),
             published: names.published(),
+            voted: names.voted(),
             remembered: names.remembered(),
             names,
             idempotency_ttl: settings::seconds("idempotency_ttl").await?,
@@ -82,6 +85,7 @@ impl Producer {
             &definition,
             &self.polls,
             &self.published,
+            &self.voted,
         ];
         // An id that the answer tells for the first time is never sent to us.
         if vote_id.issued_at() != Some(Door::Api) {

@@ -4,7 +4,8 @@
 --
 -- A definition is a hash: `revision`, `question`, `opens_ms`, `closes_ms` and `one_vote_per_voter` where they
 -- apply, and for each option a field `option:<option>` with its position, from 1. Of a poll that is gone only
--- `revision` and `deleted` are left, for as long as a slow publisher might bring it back.
+-- `revision` and `deleted` are left, for as long as a slow publisher might bring it back. `held_until_ms` is
+-- hold.lua's, and stays.
 --
 -- KEYS  1  the names of all polls that are published, a hash: each with its revision
 --       2… the definition of each poll
@@ -21,8 +22,12 @@ for i = 2, #KEYS do
     -- An error if something else has this name.
     local known = redis.pcall('HGET', definition, 'revision')
     if type(known) ~= 'string' or tonumber(known) < tonumber(revision) then
+        local held = redis.pcall('HGET', definition, 'held_until_ms')
         redis.call('DEL', definition)
         redis.call('HSET', definition, unpack(ARGV, at + 3, at + 2 + length))
+        if type(held) == 'string' then
+            redis.call('HSET', definition, 'held_until_ms', held)
+        end
         if gone then
             redis.call('EXPIRE', definition, GONE_FOR)
             redis.call('HDEL', polls, poll)

@@ -8,8 +8,8 @@
 --
 -- KEYS  1  the stream
 -- ARGV  1  group   2  consumer   3  how many at most   4  after how many ms an entry is stale
--- Reply  1 if more may be there, else 0; then six values an entry, nil where a field is absent: id,
---        option, poll, vote_id, voter, timestamp. Always six, because Spin gives a reply as one flat list.
+-- Reply  1 if more may be there, else 0; then seven values an entry, nil where a field is absent: id,
+--        option, poll, vote_id, voter, timestamp, accepted. Always seven, because Spin gives a reply as one flat list.
 --        In place of a value that is too long stands its length in bytes, a number; in place of the
 --        option of an entry that has too many fields, their number, a status.
 
@@ -54,6 +54,7 @@ local function take(entries)
         reply[at + 4] = value(fields.vote_id)
         reply[at + 5] = value(fields.voter)
         reply[at + 6] = value(fields.timestamp)
+        reply[at + 7] = value(fields.accepted)
         taken = taken + 1
     end
     return #entries
