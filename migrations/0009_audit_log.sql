@@ -8,7 +8,8 @@ create sequence vote_batches as bigint;
 
 -- 0 for all that was recorded before there were numbers.
 alter table vote_events add column batch bigint not null default 0;
-alter table vote_events alter column batch drop default;
+-- For a call of the function as it was, which waits for this migration to end.
+alter table vote_events alter column batch set default nextval('vote_batches');
 -- What is recorded later lies further back in the table, so this is all an index needs to know. One that orders
 -- single rows would make recording slower by a tenth.
 create index vote_events_batch on vote_events using brin (batch) with (pages_per_range = 16, autosummarize = on);

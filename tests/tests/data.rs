@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use proptest::test_runner::{Config, TestRunner};
-use spinvote_tests::{World, redis_at, sql_at};
+use spinvote_tests::{PATIENCE, World, redis_at, sql_at};
 use stack::{RedisUser, Role};
 
 #[tokio::test]
@@ -320,6 +324,24 @@ fn percentages_are_exact_to_the_hundredth_and_sum_to_one_hundred() {
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
+/// Runs migrate.sh on a database of this world's server, with the migrations in a directory.
+async fn migrate(world: &World, database: &str, migrations: &Path) -> std::process::Output {
+    let url = world.stack.database_url(Role::Operator);
+    let server: tokio_postgres::Config = url.parse().unwrap();
+    let password = str::from_utf8(server.get_password().unwrap()).unwrap();
+    tokio::process::Command::new("sh")
+        .arg(stack::checkout::root().join("migrations/migrate.sh"))
+        .env("PGHOST", "127.0.0.1")
+        .env("PGPORT", server.get_ports()[0].to_string())
+        .env("PGUSER", server.get_user().unwrap())
+        .env("PGPASSWORD", password)
+        .env("PGDATABASE", database)
+        .env("SPINVOTE_MIGRATIONS", migrations)
+        .output()
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn a_database_that_cannot_store_every_vote_is_not_migrated() {
     let world = World::start().await;
@@ -329,18 +351,7 @@ async fn a_database_that_cannot_store_every_vote_is_not_migrated() {
         .batch_execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
         .await
         .unwrap();
-    let url = world.stack.database_url(Role::Operator);
-    let server: tokio_postgres::Config = url.parse().unwrap();
-    let password = str::from_utf8(server.get_password().unwrap()).unwrap();
-    let mut command = tokio::process::Command::new("sh");
-    command
-        .arg(stack::checkout::root().join("migrations/migrate.sh"))
-        .env("PGHOST", "127.0.0.1")
-        .env("PGPORT", server.get_ports()[0].to_string())
-        .env("PGUSER", server.get_user().unwrap())
-        .env("PGPASSWORD", password)
-        .env("PGDATABASE", "latin");
-    let output = command.output().await.unwrap();
+    let output = migrate(&world, "latin", &stack::checkout::root().join("migrations")).await;
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("has the encoding LATIN1"), "{said}");
@@ -348,4 +359,90 @@ async fn a_database_that_cannot_store_every_vote_is_not_migrated() {
         said.contains("encoding 'UTF8'"),
         "it says what to do: {said}"
     );
+}
+
+/// As the first delivery left it: the migrations up to 0005.
+#[tokio::test]
+async fn a_million_votes_are_migrated_while_others_are_recorded() {
+    let world = World::start().await;
+    let all = stack::checkout::root().join("migrations");
+    let first = world.stack.directory().join("first-migrations");
+    std::fs::create_dir(&first).unwrap();
+    for entry in std::fs::read_dir(&all).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with("000") && *name < *"0006" {
+            std::fs::copy(&file, first.join(name)).unwrap();
+        }
+    }
+    let sql = world.sql().await;
+    sql.batch_execute("create database old").await.unwrap();
+    let old = migrate(&world, "old", &first).await;
+    assert!(old.status.success(), "{old:?}");
+    let mut url = world.stack.database_url(Role::Operator);
+    url.truncate(url.rfind('/').unwrap());
+    url.push_str("/old");
+    let sql = sql_at(&url).await.unwrap();
+    sql.batch_execute(
+        "insert into vote_events (poll, vote_id, stream_id, option, cast_at)
+         select 'default', 'before-' || i, '1763562521088-' || i, case when i % 3 = 0 then 'cats' else 'dogs' end, now()
+         from generate_series(1, 1000000) i;
+         update votes t set count = (select count(*) from vote_events e where e.option = t.option);",
+    )
+    .await
+    .unwrap();
+
+    // What the version before records with, which runs until the new one is there.
+    let is_over = AtomicBool::new(false);
+    let recorder = async |name: &str| {
+        let sql = sql_at(&url).await.unwrap();
+        let (mut recorded, mut longest) = (0, Duration::ZERO);
+        while !is_over.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let outcome: String = sql
+                .query_one(
+                    "select outcome from record_votes(array_fill('default'::text, '{100}'),
+                        array(select $1 || '-' || i from generate_series($2::int, $2 + 99) i), array_fill(null::text, '{100}'),
+                        array_fill('cats'::text, '{100}'), array_fill(null::text, '{100}'), array_fill(0::bigint, '{100}'))",
+                    &[&name, &recorded],
+                )
+                .await
+                .unwrap()
+                .get(0);
+            assert_eq!(outcome, "counted");
+            recorded += 100;
+            longest = longest.max(began.elapsed());
+        }
+        (recorded, longest)
+    };
+    let migration = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let began = Instant::now();
+        let done = migrate(&world, "old", &all).await;
+        let took = began.elapsed();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        is_over.store(true, Ordering::Relaxed);
+        (done, took)
+    };
+    let ((done, took), (a, longest_a), (b, longest_b)) =
+        tokio::join!(migration, recorder("a"), recorder("b"));
+    assert!(done.status.success(), "{done:?}");
+    let longest = longest_a.max(longest_b);
+    println!(
+        "migrated in {took:?}; {} votes were recorded meanwhile, 100 of them in {longest:?} at the longest",
+        a + b
+    );
+    let row = sql
+        .query_one(
+            "select (select sum(count)::bigint from votes), (select count(*) from vote_events),
+                    (select count(*) from recount_votes() where not agrees)",
+            &[],
+        )
+        .await
+        .unwrap();
+    let (total, events, wrong): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    assert_eq!(total, 1_000_000 + i64::from(a + b));
+    assert_eq!(events, total);
+    assert_eq!(wrong, 0);
+    assert!(longest < PATIENCE, "{longest:?}");
 }
