@@ -15,4 +15,6 @@ as $$
 $$;
 
 grant execute on function get_receipt(text, text) to spinvote_reader;
-revoke select (poll, vote_id, option, recorded_at) on vote_events from spinvote_reader;
+
+-- What the reader might read of vote_events until now it keeps: the version before this one still asks for it, while
+-- it is replaced, or after a rollback.

@@ -8,7 +8,7 @@ use spinvote_tests::World;
 
 /// Which role has which privilege on what. Of an owner's privileges on its own things only those on the
 /// database and the defaults are listed.
-const PRIVILEGES: [(&str, &str, &str); 28] = [
+const PRIVILEGES: [(&str, &str, &str); 32] = [
     ("owner", "database", "CONNECT"),
     ("owner", "database", "CREATE"),
     ("owner", "database", "TEMPORARY"),
@@ -32,6 +32,15 @@ const PRIVILEGES: [(&str, &str, &str); 28] = [
     ("spinvote_organizer", "table polls", "INSERT"),
     ("spinvote_organizer", "table polls", "SELECT"),
     ("spinvote_organizer", "table polls", "UPDATE"),
+    // As the version before get_receipt needs it.
+    ("spinvote_reader", "column vote_events.option", "SELECT"),
+    ("spinvote_reader", "column vote_events.poll", "SELECT"),
+    (
+        "spinvote_reader",
+        "column vote_events.recorded_at",
+        "SELECT",
+    ),
+    ("spinvote_reader", "column vote_events.vote_id", "SELECT"),
     ("spinvote_reader", "function get_receipt", "EXECUTE"),
     ("spinvote_reader", "function get_vote_results", "EXECUTE"),
     ("spinvote_reader", "schema public", "USAGE"),
