@@ -159,8 +159,10 @@ mod tests {
             vote_id: some("k-1"),
             voter: some("ada"),
             timestamp: some("2025-11-16T20:14:48Z"),
+            accepted: some("1"),
         };
         let entry = parse(id(), raw).unwrap();
+        assert!(entry.accepted);
         assert_eq!(entry.poll.as_str(), "languages");
         assert_eq!(entry.vote_id.as_str(), "k-1");
         assert_eq!(entry.voter.unwrap().as_str(), "ada");
@@ -260,8 +262,9 @@ mod tests {
         #[test]
         fn whatever_is_accepted_can_be_stored(
             option in field(), poll in field(), vote_id in field(), voter in field(), timestamp in field(),
+            accepted in field(),
         ) {
-            if let Ok(entry) = parse(id(), RawFields { option, poll, vote_id, voter, timestamp }) {
+            if let Ok(entry) = parse(id(), RawFields { option, poll, vote_id, voter, timestamp, accepted }) {
                 let texts = [entry.poll.as_str(), entry.option.as_str(), entry.vote_id.as_str(),
                     entry.voter.as_ref().map_or("-", Voter::as_str)];
                 prop_assert!(texts.iter().all(|text| !text.is_empty() && !text.contains('\0')));
