@@ -27,7 +27,7 @@ tag="{$stream}"
 bell=$stream:doorbell # the channel; channels have no slot
 doorbell=$tag:doorbell rejected=$tag:rejected tidied=$tag:tidied trimmed=$tag:trimmed-early
 idempotency="$tag:idempotency:*" definitions="$tag:poll:*" polls=$tag:polls published=$tag:published voted=$tag:voted
-signins="$tag:sign-in:*"
+signins="$tag:sign-in:*" castby="$tag:cast-by:*"
 
 sha256() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
@@ -53,9 +53,9 @@ echo "user default off resetpass ~* &* +@all"
 user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
     "+ping +time +info" \
     "&$bell +publish" \
-    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published ~$voted)" \
+    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published ~$voted ~$castby)" \
     "(+xadd %W~$stream)" \
-    "(+get +set ~$idempotency ~$doorbell)" \
+    "(+get +set ~$idempotency ~$doorbell ~$castby)" \
     "(+hmget +hgetall ~$definitions)" \
     "(+hexists ~$polls)" \
     "(+hsetnx ~$voted)" \

@@ -159,9 +159,9 @@ const REDIS_USERS: [(&str, &[&str]); 5] = [
             "&votes:doorbell",
             "+publish",
             "(+eval +evalsha ~votes ~{votes}:idempotency:* ~{votes}:doorbell ~{votes}:poll:* ~{votes}:polls \
-              ~{votes}:published ~{votes}:voted)",
+              ~{votes}:published ~{votes}:voted ~{votes}:cast-by:*)",
             "(+xadd %W~votes)",
-            "(+get +set ~{votes}:idempotency:* ~{votes}:doorbell)",
+            "(+get +set ~{votes}:idempotency:* ~{votes}:doorbell ~{votes}:cast-by:*)",
             "(+hmget +hgetall ~{votes}:poll:*)",
             "(+hexists ~{votes}:polls)",
             "(+hsetnx ~{votes}:voted)",

@@ -8,7 +8,7 @@ use pages::Paths;
 use platform::Request;
 use serde::Serialize;
 
-use crate::ballot_box::{BallotBox, NotCast, issue_id};
+use crate::ballot_box::{BallotBox, Caster, NotCast, issue_id};
 
 #[derive(Serialize)]
 struct Recorded<'a> {
@@ -23,12 +23,14 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     let ballot_box = BallotBox::open().await?;
     let key = idempotency_key(request.headers())?;
     let credentials = ballot_box.voters.credentials(request.headers());
+    let client = ballot_box.client(request.headers());
     let VoteRequest { option, voter } = ballot_box.read(request, VoteRequest::parse).await?;
     let voter = credentials.identity(voter)?;
+    let caster = Caster { voter, client };
     let vote_id = key.map_or_else(|| issue_id(Door::Api), IdempotencyKey::into_vote_id);
 
     let cast = ballot_box
-        .cast(&poll, &option, &vote_id, voter)
+        .cast(&poll, &option, &vote_id, caster)
         .await
         .map_err(|not_cast| match not_cast {
             NotCast::IdTaken => Problem::Unprocessable(
@@ -54,6 +56,9 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     let receipt = Paths::of(&poll).receipt(vote_id.as_str());
     let headers = response.headers_mut();
     headers.insert(LOCATION, conventions::header_value(&receipt)?);
+    if let Some(quota) = cast.quota {
+        quota.add_headers(headers);
+    }
     headers.extend(cast.new_voter.map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
 }

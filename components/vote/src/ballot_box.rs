@@ -1,11 +1,12 @@
 //! The one way into the stream, whichever door a vote came by.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ballot::{Door, Identity, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
-use conventions::Problem;
-use http::HeaderValue;
-use platform::settings::InvalidSetting;
+use conventions::{Problem, Quota, client};
+use http::{HeaderMap, HeaderValue};
+use platform::settings::{self, InvalidSetting};
 use platform::stream::{Appended, Producer};
 use platform::{BodyLimits, Request};
 use platform::{Cause, Failure, PerInstance, Voters};
@@ -24,6 +25,8 @@ pub struct BallotBox {
     producer: Producer,
     limits: BodyLimits,
     pub voters: Voters,
+    /// Proxies of ours between clients and us.
+    trusted_proxies: u8,
 }
 
 /// A vote that is in the stream, now or since it was first sent.
@@ -31,6 +34,17 @@ pub struct Cast {
     pub stream_id: StreamId,
     /// The cookie of a voter who is new.
     pub new_voter: Option<HeaderValue>,
+    /// What is left to the client, if that is limited.
+    pub quota: Option<Quota>,
+}
+
+/// Who casts a vote, as far as that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caster {
+    /// Matters only where each voter has one vote.
+    pub voter: Option<Identity>,
+    /// Matters only where votes are limited.
+    pub client: Option<IpAddr>,
 }
 
 /// Why a vote is not in the stream, or not as it was sent.
@@ -53,6 +67,7 @@ impl BallotBox {
                     producer: Producer::from_settings().await?,
                     limits: BodyLimits::from_settings().await?,
                     voters: Voters::from_settings().await?,
+                    trusted_proxies: settings::trusted_proxies().await?,
                 })
             })
             .await
@@ -74,20 +89,25 @@ impl BallotBox {
         })
     }
 
-    /// Appends a vote, if its poll takes it. Who votes matters only where each voter has one vote; there, somebody
-    /// without a cookie becomes a voter with this vote.
+    /// Where a request comes from, to which the rate limit applies.
+    pub fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        client::address(headers, self.trusted_proxies.into()).map(client::network)
+    }
+
+    /// Appends a vote, if its poll takes it. Where each voter has one vote, somebody without a cookie becomes a
+    /// voter with this vote.
     pub async fn cast(
         &self,
         poll: &PollId,
         option: &OptionName,
         vote_id: &VoteId,
-        voter: Option<Identity>,
+        mut caster: Caster,
     ) -> Result<Cast, NotCast> {
-        let appended = self.append(poll, option, vote_id, voter.as_ref()).await?;
+        let appended = self.append(poll, option, vote_id, &caster).await?;
         let (appended, new_voter) = if appended == Appended::VoterMissing {
             let new = self.voters.register().map_err(NotCast::Refused)?;
-            let voter = Identity::Cookie(new.id);
-            let appended = self.append(poll, option, vote_id, Some(&voter)).await?;
+            caster.voter = Some(Identity::Cookie(new.id));
+            let appended = self.append(poll, option, vote_id, &caster).await?;
             (appended, Some(new.cookie))
         } else {
             (appended, None)
@@ -96,9 +116,11 @@ impl BallotBox {
             Appended::Recorded {
                 stream_id,
                 option: recorded,
+                quota,
             } if recorded == *option => Ok(Cast {
                 stream_id,
                 new_voter,
+                quota,
             }),
             Appended::Recorded { .. } => Err(NotCast::IdTaken),
             refusal => Err(NotCast::Refused(problem(poll, refusal))),
@@ -110,14 +132,15 @@ impl BallotBox {
         poll: &PollId,
         option: &OptionName,
         vote_id: &VoteId,
-        voter: Option<&Identity>,
+        caster: &Caster,
     ) -> Result<Appended, NotCast> {
+        let voter = caster.voter.as_ref();
         let voter = voter.and_then(|voter| self.voters.hash(poll, voter));
         let until = Instant::now() + WAITS_FOR_DEFINITION;
         loop {
             let appended = self
                 .producer
-                .append(poll, option, vote_id, voter.as_ref())
+                .append(poll, option, vote_id, voter.as_ref(), caster.client)
                 .await
                 .map_err(NotCast::Unavailable)?;
             if appended != Appended::Unpublished {
@@ -147,6 +170,15 @@ fn problem(poll: &PollId, refusal: Appended) -> Problem {
         Appended::Closed(time) => out_of_hours("closes_at", time, |time| {
             format!("The poll \"{poll}\" closed at {time}. It takes no more votes.")
         }),
+        Appended::Limited { retry_after, quota } => Problem::TooMany {
+            detail: format!(
+                "You may cast {} votes in {} seconds. Send this one again after the time in Retry-After.",
+                quota.policy.quota,
+                quota.policy.window.as_secs()
+            ),
+            retry_after,
+            quota,
+        },
         Appended::VoterMissing | Appended::Recorded { .. } | Appended::Unpublished => {
             Problem::Internal("no refusal".to_owned())
         }

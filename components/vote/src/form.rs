@@ -7,7 +7,7 @@ use http::header::SET_COOKIE;
 use pages::Paths;
 use platform::Request;
 
-use crate::ballot_box::{BallotBox, NotCast, issue_id};
+use crate::ballot_box::{BallotBox, Caster, NotCast, issue_id};
 
 /// Records the vote and leads to the results, which show what became of it. If Redis does not take
 /// it, the page that says so sends it again under its id.
@@ -19,11 +19,14 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     }
     conventions::allow(&request, &[Method::GET, Method::POST])?;
     let ballot_box = BallotBox::open().await?;
-    let voter = ballot_box.voters.credentials(request.headers()).cookie;
+    let caster = Caster {
+        voter: ballot_box.voters.credentials(request.headers()).cookie,
+        client: ballot_box.client(request.headers()),
+    };
     let VoteForm { option, vote_id } = ballot_box.read(request, VoteForm::parse).await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
-    match ballot_box.cast(&poll, &option, &vote_id, voter).await {
+    match ballot_box.cast(&poll, &option, &vote_id, caster).await {
         Ok(cast) => {
             let mut response = conventions::see_other(&paths.results_of(vote_id.as_str()))?;
             let cookie = cast.new_voter.map(|cookie| (SET_COOKIE, cookie));

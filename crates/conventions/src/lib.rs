@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`Conventions::answer`], through which every request goes; [`Problem`], the only way to
 //! an error; `origins` and `security`, what browsers are told; then what handlers take as they need it:
-//! [`json`], [`revalidate`], [`accept`], [`prefer`], [`decode`], [`cookies`], [`client`], [`Announced`].
+//! [`json`], [`revalidate`], [`accept`], [`prefer`], [`decode`], [`cookies`], [`client`], [`Quota`], [`Announced`].
 //!
 //! Its own parsing rather than the crate `headers`: of the headers that are read here that one has
 //! If-None-Match, Origin and Content-Length, and reads the middle one less strictly; it has no Accept,
@@ -28,6 +28,7 @@ mod origins;
 mod path;
 pub mod prefer;
 mod problem;
+mod quota;
 mod security;
 
 pub use announced::Announced;
@@ -36,6 +37,7 @@ pub use caching::{IfMatch, revalidate, revalidate_by};
 pub use origins::{InvalidOrigins, Origins};
 pub use path::decode;
 pub use problem::{ErrorPage, ErrorPages, Problem, Resend};
+pub use quota::{Quota, QuotaPolicy};
 
 /// With its whole body, so that it has a Content-Length.
 pub type Response = http::Response<Bytes>;

@@ -17,8 +17,9 @@ const READ: HeaderValue = HeaderValue::from_static(
 );
 
 /// All response headers that a script may want, besides those that every script may read.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("Location, Retry-After, ETag, Preference-Applied");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Location, Retry-After, ETag, Preference-Applied, RateLimit, RateLimit-Policy",
+);
 
 /// Seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

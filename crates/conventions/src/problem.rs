@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Response, accept, list, prefer, respond, vary};
+use crate::quota::seconds;
+use crate::{Quota, Response, accept, list, prefer, respond, vary};
 
 /// The one place that says which status a failure becomes. Every `detail` says what to do; none
 /// repeats what a library, Redis or PostgreSQL said: that goes to the log, where it is met.
@@ -35,6 +36,8 @@ pub enum Problem {
         detail: String,
         /// When it may try again.
         retry_after: Duration,
+        /// What is left to it.
+        quota: Quota,
     },
     /// The request is understood, and what is there does not allow it: 409. The members say what is there.
     Conflict {
@@ -150,6 +153,7 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 impl Problem {
     pub(crate) fn into_response(self, reader: &Reader) -> Response {
         let mut resend = None;
+        let mut quota = None;
         let mut header: Option<(HeaderName, HeaderValue)> = None;
         let mut members = Map::new();
         let (status, detail) = match self {
@@ -178,10 +182,9 @@ impl Problem {
                 )
             }
             Self::Forbidden(detail) => (StatusCode::FORBIDDEN, detail),
-            Self::TooMany { detail, retry_after } => {
-                // Rounded up: who waits so long is let in.
-                let seconds = retry_after.as_secs_f64().ceil() as u64;
-                header = Some((RETRY_AFTER, seconds.into()));
+            Self::TooMany { detail, retry_after, quota: left } => {
+                quota = Some(left);
+                header = Some((RETRY_AFTER, seconds(retry_after).into()));
                 (StatusCode::TOO_MANY_REQUESTS, detail)
             }
             Self::Conflict { detail, members: found } => {
@@ -279,6 +282,9 @@ impl Problem {
         if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }
+        if let Some(quota) = quota {
+            quota.add_headers(response.headers_mut());
+        }
         response
     }
 }
@@ -303,7 +309,7 @@ pub(crate) fn allow_header(methods: &[Method]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Conventions, Origins};
+    use crate::{Conventions, Origins, QuotaPolicy};
     use bytes::Bytes;
     use futures::executor::block_on;
 
@@ -344,6 +350,15 @@ mod tests {
                 Problem::TooMany {
                     detail: text(),
                     retry_after: Duration::from_millis(1001),
+                    quota: Quota {
+                        policy: QuotaPolicy {
+                            name: "votes",
+                            quota: 5,
+                            window: limit,
+                        },
+                        remaining: 0,
+                        full_in: limit,
+                    },
                 },
                 429,
                 "retry-after",

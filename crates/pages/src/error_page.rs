@@ -49,6 +49,7 @@ fn words(texts: &'static Texts, error: &ErrorPage<'_>) -> Error {
         405 => texts.not_allowed,
         413 => texts.too_large,
         422 => texts.unprocessable,
+        429 => texts.too_often,
         503 => texts.unavailable,
         500.. => texts.at_fault,
         _ => texts.bad_request,

@@ -43,6 +43,7 @@ pub(crate) struct Texts {
     pub not_allowed: Error,
     pub too_large: Error,
     pub unprocessable: Error,
+    pub too_often: Error,
     pub at_fault: Error,
     pub unavailable: Error,
     pub not_recorded: Error,
@@ -177,6 +178,10 @@ pub(crate) static ENGLISH: Texts = Texts {
         title: "This vote cannot be counted",
         advice: "Nothing was recorded. Go back to the poll and choose one of its options.",
     },
+    too_often: Error {
+        title: "That was too much at once",
+        advice: "Nothing was recorded. Wait a while, then go back to the poll and vote again.",
+    },
     at_fault: Error {
         title: "Something went wrong on our side",
         advice: "It is not your fault. Please try again later.",
@@ -302,6 +307,10 @@ pub(crate) static GERMAN: Texts = Texts {
         title: "Diese Stimme kann nicht gezählt werden",
         advice: "Es wurde nichts gespeichert. Geh zurück zur Abstimmung und wähle eine der Antworten.",
     },
+    too_often: Error {
+        title: "Das war zu viel auf einmal",
+        advice: "Es wurde nichts gespeichert. Warte ein wenig, geh dann zurück zur Abstimmung und stimm noch einmal ab.",
+    },
     at_fault: Error {
         title: "Bei uns ist etwas schiefgegangen",
         advice: "Es liegt nicht an dir. Bitte versuch es später noch einmal.",
@@ -426,6 +435,10 @@ pub(crate) static SPANISH: Texts = Texts {
     unprocessable: Error {
         title: "Este voto no se puede contar",
         advice: "No se ha registrado nada. Vuelve a la votación y elige una de las opciones.",
+    },
+    too_often: Error {
+        title: "Demasiados votos seguidos",
+        advice: "No se ha registrado nada. Espera un poco, vuelve a la votación y vota de nuevo.",
     },
     at_fault: Error {
         title: "Algo ha fallado por nuestra parte",

@@ -8,7 +8,7 @@
 //!
 //! | script | what one call does at most | its reply |
 //! |---|---|---|
-//! | `append.lua` | appends one entry of at most 2.4 kB, sets one key and two flags; reads one definition | 3 values, or 50 options |
+//! | `append.lua` | appends one entry of at most 2.4 kB, sets two keys and two flags; reads one definition | 5 values, or 50 options |
 //! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | 7 values an entry, each of at most 1,020 bytes |
 //! | `reject.lua` | reads again what `read.lua` gave; copies of each entry 64 fields of at most 1,020 bytes | 3 values |
 //! | `create_group.lua` | makes one group | one value |
@@ -35,6 +35,7 @@ macro_rules! script {
 mod consumer;
 mod definitions;
 mod producer;
+mod rate_limit;
 mod sign_ins;
 
 use std::net::IpAddr;
@@ -47,6 +48,7 @@ use crate::settings::{self, InvalidSetting};
 pub use consumer::{Consumer, Deliveries, Delivery, Standing};
 pub use definitions::{Definitions, MOST_CHANGES, PollRevision};
 pub use producer::{Appended, Producer};
+pub use rate_limit::RateLimit;
 pub use sign_ins::SignIns;
 
 /// How long the doorbell counts as rung. If nobody listened, the first vote after it rings again.
@@ -115,6 +117,11 @@ impl Names {
     /// A hash: the polls in which somebody has voted, counted or not.
     fn voted(&self) -> String {
         format!("{}:voted", self.tag)
+    }
+
+    /// What the names begin with of how much a client has cast; a poll may follow, and its address.
+    fn cast_by(&self) -> String {
+        format!("{}:cast-by:", self.tag)
     }
 
     /// A number: attempts of a client to sign in that failed of late.

@@ -1,10 +1,12 @@
 //! How a vote gets into the stream.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ballot::{Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
+use conventions::Quota;
 
-use super::{DOORBELL_HOLDS, Names};
+use super::{DOORBELL_HOLDS, Names, RateLimit};
 use crate::Failure;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
@@ -20,7 +22,9 @@ pub struct Producer {
     published: String,
     voted: String,
     remembered: String,
+    cast_by: String,
     idempotency_ttl: Duration,
+    rate_limit: Option<RateLimit>,
 }
 
 /// What became of a vote.
@@ -32,6 +36,15 @@ pub enum Appended {
         stream_id: StreamId,
         /// Of the vote that was appended first.
         option: OptionName,
+        /// What is left to the client, where votes are limited and this one is new.
+        quota: Option<Quota>,
+    },
+    /// The client has cast as many votes as it may.
+    Limited {
+        /// When it may cast the next one.
+        retry_after: Duration,
+        /// Nothing is left of it.
+        quota: Quota,
     },
     /// The poll has other options: these.
     UnknownOption(Vec<OptionName>),
@@ -49,7 +62,8 @@ pub enum Appended {
 }
 
 impl Producer {
-    /// Reads the variables `stream` and `idempotency_ttl`, and those of [`Redis::from_settings`].
+    /// Reads the variables `stream` and `idempotency_ttl`, those of [`Redis::from_settings`] and of
+    /// [`RateLimit::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let names = Names::from_settings().await?;
         Ok(Self {
@@ -60,7 +74,9 @@ impl Producer {
             published: names.published(),
             voted: names.voted(),
             remembered: names.remembered(),
+            cast_by: names.cast_by(),
             names,
+            rate_limit: RateLimit::from_settings().await?,
             idempotency_ttl: settings::seconds("idempotency_ttl").await?,
         })
     }
@@ -69,13 +85,14 @@ impl Producer {
     /// appended within `idempotency_ttl`: then that one is the answer, whatever its option. Should it be
     /// appended twice all the same, its id makes it count once.
     ///
-    /// The voter is written down only where each has one vote.
+    /// The voter is written down only where each has one vote. The client is who asks, for the rate limit.
     pub async fn append(
         &self,
         poll: &PollId,
         option: &OptionName,
         vote_id: &VoteId,
         voter: Option<&Voter>,
+        client: Option<IpAddr>,
     ) -> Result<Appended, Failure> {
         let definition = self.names.definition(poll);
         let remembered = format!("{}{poll}:{vote_id}", self.remembered);
@@ -88,9 +105,13 @@ impl Producer {
             &self.voted,
         ];
         // An id that the answer tells for the first time is never sent to us.
-        if vote_id.issued_at() != Some(Door::Api) {
+        let is_remembered = vote_id.issued_at() != Some(Door::Api);
+        if is_remembered {
             keys.push(&remembered);
         }
+        let limit = self.rate_limit.as_ref();
+        let cast = limit.map(|limit| format!("{}{}", self.cast_by, limit.counted_by(poll, client)));
+        keys.extend(cast.as_deref());
         let arguments = [
             parameter(option.as_str()),
             parameter(poll.as_str()),
@@ -98,13 +119,19 @@ impl Producer {
             parameter(voter.map_or("", Voter::as_str)),
             parameter(&self.doorbell_channel),
             number(DOORBELL_HOLDS.as_millis()),
-            number(self.idempotency_ttl.as_secs()),
+            number(if is_remembered {
+                self.idempotency_ttl.as_secs()
+            } else {
+                0
+            }),
+            number(limit.map_or(0, |limit| limit.policy.quota)),
+            number(limit.map_or(0, |limit| limit.policy.window.as_millis())),
         ];
         let reply = self
             .redis
             .evaluate(&script!("append"), &keys, arguments)
             .await?;
-        appended(&reply).ok_or_else(|| unexpected("append.lua"))
+        appended(&reply, limit).ok_or_else(|| unexpected("append.lua"))
     }
 }
 
@@ -123,14 +150,33 @@ pub(super) fn time(millis: &str) -> Option<Timestamp> {
     Timestamp::from_millis(millis.parse().ok()?)
 }
 
+fn duration(millis: &str) -> Option<Duration> {
+    Some(Duration::from_millis(millis.parse().ok()?))
+}
+
 /// Reads the reply of append.lua.
-fn appended(reply: &[Value]) -> Option<Appended> {
+fn appended(reply: &[Value], limit: Option<&RateLimit>) -> Option<Appended> {
     let texts = texts(reply)?;
     let option = |text: &&str| OptionName::parse(text).ok();
+    let quota = |remaining: &str, full_in: &str| {
+        Some(Quota {
+            policy: limit?.policy,
+            remaining: remaining.parse().ok()?,
+            full_in: duration(full_in)?,
+        })
+    };
     Some(match texts.as_slice() {
-        ["appended", id, of] => Appended::Recorded {
+        ["appended", id, of, left @ ..] => Appended::Recorded {
             stream_id: StreamId::parse(id)?,
             option: option(of)?,
+            quota: match left {
+                [remaining, full_in] => Some(quota(remaining, full_in)?),
+                _ => None,
+            },
+        },
+        ["limited", retry_after, full_in] => Appended::Limited {
+            retry_after: duration(retry_after)?,
+            quota: quota("0", full_in)?,
         },
         ["unknown_option", options @ ..] => {
             Appended::UnknownOption(options.iter().map(option).collect::<Option<_>>()?)
