@@ -118,7 +118,7 @@ async fn answers_to_an_allowed_origin_may_be_read_by_it() {
         assert!(answer.header("vary").contains("Origin"), "{path}");
         assert_eq!(
             answer.header("access-control-expose-headers"),
-            "Location, Retry-After, ETag, Preference-Applied"
+            "Location, Retry-After, ETag, Preference-Applied, RateLimit, RateLimit-Policy"
         );
     }
     let foreign = world
