@@ -21,7 +21,7 @@ use tokio_postgres::NoTls;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What everybody may ask: paths of each component, and one that nobody serves.
-pub const PUBLIC: [&str; 15] = [
+pub const PUBLIC: [&str; 16] = [
     "/",
     "/vote",
     "/results",
@@ -34,6 +34,7 @@ pub const PUBLIC: [&str; 15] = [
     "/polls",
     "/polls/default",
     "/organize",
+    "/api/votes",
     "/api/votes/x",
     "/api/vote",
     "/nothing/here",

@@ -277,6 +277,7 @@ async fn a_wrong_method_is_405_and_told_the_right_one() {
         answer.problem(405);
         let allow = match path {
             "/api/polls" => "GET, POST, HEAD, OPTIONS",
+            "/api/votes" => "POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         };
         assert_eq!(answer.header("allow"), allow, "{path}");

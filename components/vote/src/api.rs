@@ -3,7 +3,7 @@
 use ballot::{Door, IdempotencyKey, PollId, VoteRequest};
 use conventions::Problem;
 use http::header::{LOCATION, SET_COOKIE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use pages::Paths;
 use platform::Request;
 use serde::Serialize;
@@ -21,9 +21,9 @@ struct Recorded<'a> {
 pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     conventions::allow(&request, &[Method::POST])?;
     let ballot_box = BallotBox::open().await?;
-    let key = idempotency_key(request.headers())?;
+    let key = platform::idempotency_key(request.headers())?;
     let credentials = ballot_box.voters.credentials(request.headers());
-    let client = ballot_box.client(request.headers());
+    let client = ballot_box.client(request.headers(), &credentials);
     let VoteRequest { option, voter } = ballot_box.read(request, VoteRequest::parse).await?;
     let voter = credentials.identity(voter)?;
     let caster = Caster { voter, client };
@@ -61,21 +61,4 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     }
     headers.extend(cast.new_voter.map(|cookie| (SET_COOKIE, cookie)));
     Ok(response)
-}
-
-fn idempotency_key(headers: &HeaderMap) -> conventions::Result<Option<IdempotencyKey>> {
-    let mut values = headers.get_all("idempotency-key").iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Problem::BadRequest(
-            "Send one Idempotency-Key, not several.".into(),
-        ));
-    }
-    IdempotencyKey::parse(value.as_bytes())
-        .map(Some)
-        .map_err(|invalid| {
-            Problem::BadRequest(format!("The Idempotency-Key cannot be used: {invalid}."))
-        })
 }

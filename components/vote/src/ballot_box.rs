@@ -1,25 +1,12 @@
 //! The one way into the stream, whichever door a vote came by.
 
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
-
-use ballot::{Door, Identity, InvalidRequest, OptionName, PollId, StreamId, Timestamp, VoteId};
+use ballot::{Door, Identity, InvalidRequest, OptionName, PollId, StreamId, VoteId};
 use conventions::{Problem, Quota, client};
 use http::{HeaderMap, HeaderValue};
 use platform::settings::{self, InvalidSetting};
-use platform::stream::{Appended, Producer};
-use platform::{BodyLimits, Request};
-use platform::{Cause, Failure, PerInstance, Voters};
-use serde_json::{Map, json};
+use platform::stream::{Appended, Client, Producer, Vote};
+use platform::{BodyLimits, Credentials, Failure, PerInstance, Request, Voters};
 use uuid::Uuid;
-
-/// How long a vote waits for the definition of its poll, which is missing when Redis has just started. The
-/// consumer is asked for it, and needs a few milliseconds.
-const WAITS_FOR_DEFINITION: Duration = Duration::from_secs(1);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
-
-/// More options than these are not listed in an answer.
-const MOST_LISTED: usize = 10;
 
 pub struct BallotBox {
     producer: Producer,
@@ -44,7 +31,7 @@ pub struct Caster {
     /// Matters only where each voter has one vote.
     pub voter: Option<Identity>,
     /// Matters only where votes are limited.
-    pub client: Option<IpAddr>,
+    pub client: Client,
 }
 
 /// Why a vote is not in the stream, or not as it was sent.
@@ -90,8 +77,12 @@ impl BallotBox {
     }
 
     /// Where a request comes from, to which the rate limit applies.
-    pub fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        client::address(headers, self.trusted_proxies.into()).map(client::network)
+    pub fn client(&self, headers: &HeaderMap, credentials: &Credentials) -> Client {
+        if credentials.is_gateway() {
+            return Client::Gateway;
+        }
+        let address = client::address(headers, self.trusted_proxies.into());
+        Client::At(address.map(client::network))
     }
 
     /// Appends a vote, if its poll takes it. Where each voter has one vote, somebody without a cookie becomes a
@@ -123,7 +114,7 @@ impl BallotBox {
                 quota,
             }),
             Appended::Recorded { .. } => Err(NotCast::IdTaken),
-            refusal => Err(NotCast::Refused(problem(poll, refusal))),
+            refusal => Err(NotCast::Refused(refusal.refusal(poll))),
         }
     }
 
@@ -136,72 +127,16 @@ impl BallotBox {
     ) -> Result<Appended, NotCast> {
         let voter = caster.voter.as_ref();
         let voter = voter.and_then(|voter| self.voters.hash(poll, voter));
-        let until = Instant::now() + WAITS_FOR_DEFINITION;
-        loop {
-            let appended = self
-                .producer
-                .append(poll, option, vote_id, voter.as_ref(), caster.client)
-                .await
-                .map_err(NotCast::Unavailable)?;
-            if appended != Appended::Unpublished {
-                return Ok(appended);
-            }
-            if Instant::now() >= until {
-                return Err(NotCast::Unavailable(Failure {
-                    upstream: "redis",
-                    cause: Cause::Refused("the definition of the poll is not published".into()),
-                }));
-            }
-            platform::sleep(BETWEEN_LOOKS).await;
-        }
+        let vote = Vote {
+            poll,
+            option,
+            vote_id,
+            voter: voter.as_ref(),
+        };
+        let outcomes = self.producer.append(&[vote], &caster.client).await;
+        let outcome = outcomes.map_err(NotCast::Unavailable)?.pop();
+        outcome.ok_or_else(|| NotCast::Refused(Problem::Internal("no outcome".to_owned())))
     }
-}
-
-/// What the client is told of a vote that its poll does not take.
-fn problem(poll: &PollId, refusal: Appended) -> Problem {
-    match refusal {
-        Appended::UnknownOption(options) => Problem::Unprocessable(choices(poll, &options)),
-        Appended::UnknownPoll => Problem::NotFound(format!(
-            "There is no poll \"{poll}\". GET /api/polls lists those that there are."
-        )),
-        Appended::NotOpen(time) => out_of_hours("opens_at", time, |time| {
-            format!("The poll \"{poll}\" opens at {time}. Vote again then.")
-        }),
-        Appended::Closed(time) => out_of_hours("closes_at", time, |time| {
-            format!("The poll \"{poll}\" closed at {time}. It takes no more votes.")
-        }),
-        Appended::Limited { retry_after, quota } => Problem::TooMany {
-            detail: format!(
-                "You may cast {} votes in {} seconds. Send this one again after the time in Retry-After.",
-                quota.policy.quota,
-                quota.policy.window.as_secs()
-            ),
-            retry_after,
-            quota,
-        },
-        Appended::VoterMissing | Appended::Recorded { .. } | Appended::Unpublished => {
-            Problem::Internal("no refusal".to_owned())
-        }
-    }
-}
-
-fn out_of_hours(name: &str, time: Timestamp, detail: impl Fn(&str) -> String) -> Problem {
-    let time = time.to_string();
-    Problem::Conflict {
-        detail: detail(&time),
-        members: Map::from_iter([(name.to_owned(), json!(time))]),
-    }
-}
-
-/// What a client is told that chose something else.
-fn choices(poll: &PollId, options: &[OptionName]) -> String {
-    let names: Vec<_> = options.iter().map(OptionName::as_str).collect();
-    let choose = if names.len() > MOST_LISTED {
-        format!("GET /api/polls/{poll} lists all {}", names.len())
-    } else {
-        format!("Choose one of: {}", names.join(", "))
-    };
-    format!("The poll \"{poll}\" has no such option. {choose}.")
 }
 
 /// An id for a vote that came without one. It grows with time, so that the index of the audit log grows

@@ -19,9 +19,10 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     }
     conventions::allow(&request, &[Method::GET, Method::POST])?;
     let ballot_box = BallotBox::open().await?;
+    let credentials = ballot_box.voters.credentials(request.headers());
     let caster = Caster {
-        voter: ballot_box.voters.credentials(request.headers()).cookie,
-        client: ballot_box.client(request.headers()),
+        client: ballot_box.client(request.headers(), &credentials),
+        voter: credentials.cookie,
     };
     let VoteForm { option, vote_id } = ballot_box.read(request, VoteForm::parse).await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));

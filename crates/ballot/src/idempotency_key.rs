@@ -46,14 +46,24 @@ impl IdempotencyKey {
             Some(rest) => unquote(rest)?,
             None => text.to_owned(),
         };
-        let vote_id = VoteId::parse(&key)?;
-        if StreamId::parse(&key).is_some() {
+        Self::of(&key)
+    }
+
+    /// Takes the key itself.
+    pub fn of(key: &str) -> Result<Self, InvalidKey> {
+        let vote_id = VoteId::parse(key)?;
+        if StreamId::parse(key).is_some() {
             return Err(InvalidKey::StreamId);
         }
         if vote_id.issued_at().is_some() {
             return Err(InvalidKey::Issued);
         }
         Ok(Self(vote_id))
+    }
+
+    /// The id of one of many votes that were sent under this key: `K:n`. None if that is too long.
+    pub fn line(&self, number: usize) -> Option<VoteId> {
+        VoteId::parse(&format!("{}:{number}", self.0)).ok()
     }
 
     /// The key is the id of the vote within its poll.

@@ -4,13 +4,14 @@
 //! so every value is valid.
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
-//! sends ([`VoteRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
+//! sends ([`VoteRequest`], [`BulkRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`], [`LoggedVote`]), what of a poll must be
 //! known to take votes in it ([`Definition`]), what organizers send ([`NewPoll`], [`PollChange`], [`OrganizerForm`]),
 //! how voters are told apart ([`VoterKeys`]), and organizers known ([`OrganizerTokens`]).
 
 #![warn(missing_docs)]
 
+mod bulk;
 mod definition;
 mod entry;
 mod form;
@@ -29,6 +30,7 @@ mod stream_id;
 mod timestamp;
 mod voter_keys;
 
+pub use bulk::{BulkLine, BulkRequest, BulkVote, InvalidBulk, InvalidLine};
 pub use definition::{Change, Definition};
 pub use entry::{Entry, RawEntry, RawField, RawFields};
 pub use form::VoteForm;

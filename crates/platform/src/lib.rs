@@ -17,6 +17,7 @@ pub mod stream;
 
 mod body;
 mod connection;
+mod idempotency_key;
 mod organizers;
 mod per_instance;
 mod serve;
@@ -24,6 +25,7 @@ mod voters;
 
 pub use body::{BodyLimits, body};
 pub use connection::{Cause, Failure};
+pub use idempotency_key::idempotency_key;
 pub use organizers::Organizers;
 pub use per_instance::PerInstance;
 pub use serve::{Request, Streamed, serve, serve_streamed};

@@ -33,6 +33,11 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Whether it comes from somebody who may name voters.
+    pub fn is_gateway(&self) -> bool {
+        self.is_gateway
+    }
+
     /// Who votes, as far as we know; a gateway names its voter.
     pub fn identity(self, named: Option<Voter>) -> conventions::Result<Option<Identity>> {
         match named {

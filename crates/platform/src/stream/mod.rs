@@ -8,7 +8,7 @@
 //!
 //! | script | what one call does at most | its reply |
 //! |---|---|---|
-//! | `append.lua` | appends one entry of at most 2.4 kB, sets two keys and two flags; reads one definition | 5 values, or 50 options |
+//! | `append.lua` | for each of [`MOST_VOTES`]: appends one entry of at most 2.4 kB, sets two keys and two flags; reads one definition | 6 values a vote, or 51 |
 //! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | 7 values an entry, each of at most 1,020 bytes |
 //! | `reject.lua` | reads again what `read.lua` gave; copies of each entry 64 fields of at most 1,020 bytes | 3 values |
 //! | `create_group.lua` | makes one group | one value |
@@ -36,6 +36,7 @@ mod consumer;
 mod definitions;
 mod producer;
 mod rate_limit;
+mod refusal;
 mod sign_ins;
 
 use std::net::IpAddr;
@@ -47,7 +48,7 @@ use crate::settings::{self, InvalidSetting};
 
 pub use consumer::{Consumer, Deliveries, Delivery, Standing};
 pub use definitions::{Definitions, MOST_CHANGES, PollRevision};
-pub use producer::{Appended, Producer};
+pub use producer::{Appended, Client, MOST_VOTES, Producer, Vote};
 pub use rate_limit::RateLimit;
 pub use sign_ins::SignIns;
 

@@ -1,15 +1,15 @@
 //! How a vote gets into the stream.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ballot::{Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
-use conventions::Quota;
+use conventions::{Quota, QuotaPolicy};
 
 use super::{DOORBELL_HOLDS, Names, RateLimit};
-use crate::Failure;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
+use crate::{Cause, Failure};
 
 /// Where votes are appended, by the variables `stream`, `idempotency_ttl` and `redis_url`.
 pub struct Producer {
@@ -25,6 +25,36 @@ pub struct Producer {
     cast_by: String,
     idempotency_ttl: Duration,
     rate_limit: Option<RateLimit>,
+}
+
+/// The most votes that one call may append.
+pub const MOST_VOTES: usize = 500;
+
+/// How long a vote waits for the definition of its poll, which is missing when Redis has just started. The
+/// consumer is asked for it, and needs a few milliseconds.
+const WAITS_FOR_DEFINITION: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// A vote to be appended.
+#[derive(Debug, Clone, Copy)]
+pub struct Vote<'a> {
+    /// In which it is cast.
+    pub poll: &'a PollId,
+    /// For what.
+    pub option: &'a OptionName,
+    /// By which it counts once.
+    pub vote_id: &'a VoteId,
+    /// Written down only where each voter has one vote.
+    pub voter: Option<&'a Voter>,
+}
+
+/// Who asks, for the rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    /// Anybody, at this address if it is known.
+    At(Option<IpAddr>),
+    /// Somebody with an organizer's token, who passes on the votes of many: not limited.
+    Gateway,
 }
 
 /// What became of a vote.
@@ -81,57 +111,104 @@ impl Producer {
         })
     }
 
-    /// Appends a vote and rings, if the definition of its poll allows it; unless a vote with this id was
-    /// appended within `idempotency_ttl`: then that one is the answer, whatever its option. Should it be
-    /// appended twice all the same, its id makes it count once.
+    /// Appends votes and rings, each if the definition of its poll allows it; unless a vote with its id was
+    /// appended within `idempotency_ttl`: then that one is the answer, whatever its option. Should one be
+    /// appended twice all the same, its id makes it count once. At most [`MOST_VOTES`]; an outcome for each.
     ///
-    /// The voter is written down only where each has one vote. The client is who asks, for the rate limit.
+    /// A vote whose poll is not published waits for that, which the consumer sees to, for at most a second.
     pub async fn append(
         &self,
-        poll: &PollId,
-        option: &OptionName,
-        vote_id: &VoteId,
-        voter: Option<&Voter>,
-        client: Option<IpAddr>,
-    ) -> Result<Appended, Failure> {
-        let definition = self.names.definition(poll);
-        let remembered = format!("{}{poll}:{vote_id}", self.remembered);
-        let mut keys = vec![
-            self.names.stream.as_str(),
-            &self.doorbell,
-            &definition,
-            &self.polls,
-            &self.published,
-            &self.voted,
-        ];
-        // An id that the answer tells for the first time is never sent to us.
-        let is_remembered = vote_id.issued_at() != Some(Door::Api);
-        if is_remembered {
-            keys.push(&remembered);
+        votes: &[Vote<'_>],
+        client: &Client,
+    ) -> Result<Vec<Appended>, Failure> {
+        let mut outcomes = self.append_now(votes, client).await?;
+        let until = Instant::now() + WAITS_FOR_DEFINITION;
+        while outcomes.contains(&Appended::Unpublished) {
+            if Instant::now() >= until {
+                return Err(Failure {
+                    upstream: "redis",
+                    cause: Cause::Refused("the definition of the poll is not published".into()),
+                });
+            }
+            crate::sleep(BETWEEN_LOOKS).await;
+            let waiting: Vec<_> = (0..votes.len())
+                .filter(|&at| outcomes.get(at) == Some(&Appended::Unpublished))
+                .collect();
+            let again: Vec<_> = waiting
+                .iter()
+                .filter_map(|&at| votes.get(at))
+                .copied()
+                .collect();
+            let later = self.append_now(&again, client).await?;
+            for (at, outcome) in waiting.into_iter().zip(later) {
+                if let Some(place) = outcomes.get_mut(at) {
+                    *place = outcome;
+                }
+            }
         }
-        let limit = self.rate_limit.as_ref();
-        let cast = limit.map(|limit| format!("{}{}", self.cast_by, limit.counted_by(poll, client)));
-        keys.extend(cast.as_deref());
-        let arguments = [
-            parameter(option.as_str()),
-            parameter(poll.as_str()),
-            parameter(vote_id.as_str()),
-            parameter(voter.map_or("", Voter::as_str)),
+        Ok(outcomes)
+    }
+
+    async fn append_now(
+        &self,
+        votes: &[Vote<'_>],
+        client: &Client,
+    ) -> Result<Vec<Appended>, Failure> {
+        let limit = match client {
+            Client::At(address) => self.rate_limit.as_ref().map(|limit| (limit, *address)),
+            Client::Gateway => None,
+        };
+        let mut keys = vec![
+            self.names.stream.clone(),
+            self.doorbell.clone(),
+            self.polls.clone(),
+            self.published.clone(),
+            self.voted.clone(),
+        ];
+        let policy = limit.map(|(limit, _)| limit.policy);
+        let mut arguments = vec![
             parameter(&self.doorbell_channel),
             number(DOORBELL_HOLDS.as_millis()),
-            number(if is_remembered {
-                self.idempotency_ttl.as_secs()
-            } else {
-                0
-            }),
-            number(limit.map_or(0, |limit| limit.policy.quota)),
-            number(limit.map_or(0, |limit| limit.policy.window.as_millis())),
+            number(self.idempotency_ttl.as_secs()),
+            number(policy.map_or(0, |policy| policy.quota)),
+            number(policy.map_or(0, |policy| policy.window.as_millis())),
         ];
+        for vote in votes {
+            let Vote {
+                poll,
+                option,
+                vote_id,
+                voter,
+            } = *vote;
+            // An id that the answer tells for the first time is never sent to us.
+            let is_remembered = vote_id.issued_at() != Some(Door::Api);
+            keys.push(self.names.definition(poll));
+            if is_remembered {
+                keys.push(format!("{}{poll}:{vote_id}", self.remembered));
+            }
+            if let Some((limit, address)) = limit {
+                keys.push(format!(
+                    "{}{}",
+                    self.cast_by,
+                    limit.counted_by(poll, address)
+                ));
+            }
+            arguments.extend([
+                parameter(option.as_str()),
+                parameter(poll.as_str()),
+                parameter(vote_id.as_str()),
+                parameter(voter.map_or("", Voter::as_str)),
+                number(i64::from(is_remembered)),
+            ]);
+        }
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
         let reply = self
             .redis
             .evaluate(&script!("append"), &keys, arguments)
             .await?;
-        appended(&reply, limit).ok_or_else(|| unexpected("append.lua"))
+        outcomes(&reply, policy)
+            .filter(|outcomes| outcomes.len() == votes.len())
+            .ok_or_else(|| unexpected("append.lua"))
     }
 }
 
@@ -155,12 +232,22 @@ fn duration(millis: &str) -> Option<Duration> {
 }
 
 /// Reads the reply of append.lua.
-fn appended(reply: &[Value], limit: Option<&RateLimit>) -> Option<Appended> {
+fn outcomes(mut reply: &[Value], policy: Option<QuotaPolicy>) -> Option<Vec<Appended>> {
+    let mut outcomes = Vec::new();
+    while let [Value::Int64(length), rest @ ..] = reply {
+        let (outcome, rest) = rest.split_at_checked(usize::try_from(*length).ok()?)?;
+        outcomes.push(appended(outcome, policy)?);
+        reply = rest;
+    }
+    reply.is_empty().then_some(outcomes)
+}
+
+fn appended(reply: &[Value], policy: Option<QuotaPolicy>) -> Option<Appended> {
     let texts = texts(reply)?;
     let option = |text: &&str| OptionName::parse(text).ok();
     let quota = |remaining: &str, full_in: &str| {
         Some(Quota {
-            policy: limit?.policy,
+            policy: policy?,
             remaining: remaining.parse().ok()?,
             full_in: duration(full_in)?,
         })
