@@ -164,6 +164,23 @@ async fn a_limit_holds_over_all_polls_or_in_each() {
 }
 
 #[tokio::test]
+async fn a_limit_that_nobody_reaches_is_one_all_the_same() {
+    let most = u32::MAX.to_string();
+    let world = World::start_with(|stack| {
+        stack
+            .variable("rate_limit", &most)
+            .variable("rate_limit_window", "1")
+    })
+    .await;
+    for _ in 0..3 {
+        let answer = world.vote("cats").await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let policy = format!("\"votes\";q={most};w=1");
+        assert_eq!(answer.header("ratelimit-policy"), policy);
+    }
+}
+
+#[tokio::test]
 async fn without_a_limit_nothing_is_counted_and_nothing_said() {
     let world = World::start().await;
     let answer = world.vote("cats").await;

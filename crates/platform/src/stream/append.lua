@@ -98,7 +98,7 @@ local function append(option, poll, vote_id, voter, definition, key, cast)
         if early > 0.001 then
             return { 'limited', string.format('%d', math.ceil(early)), string.format('%d', math.ceil(due - each - now)) }
         end
-        redis.call('SET', cast, string.format('%.3f', due), 'PX', math.ceil(due - now))
+        redis.call('SET', cast, string.format('%.3f', due), 'PX', math.max(math.ceil(due - now), 1))
     end
 
     redis.call('HSETNX', voted, poll, '1')
