@@ -107,7 +107,9 @@ impl Definitions {
         let key = [parameter(self.names.definition(poll))];
         let reply = self.redis.execute("HGETALL", &key).await?;
         let fields = texts(&reply).ok_or_else(|| unexpected("HGETALL"))?;
-        if fields.is_empty() || fields.chunks(2).any(|field| field[0] == "deleted") {
+        // One that is held may have no other field yet.
+        let has = |name| fields.iter().step_by(2).any(|field| *field == name);
+        if !has("revision") || has("deleted") {
             return Ok(None);
         }
         definition(&fields)
