@@ -249,3 +249,62 @@ async fn a_batch_that_redis_does_not_take_is_sent_again_and_counts_once() {
     assert_eq!(outcome(&send(&world, body, &key).await).0, 2000);
     world.settles_at(2000, 0).await;
 }
+
+/// What `cargo xtask cast` does and says.
+fn cast(world: &World, arguments: &[&str]) -> (bool, String, String) {
+    let output = std::process::Command::new(stack::checkout::target().join("debug/xtask"))
+        .arg("cast")
+        .args(arguments)
+        .env("SPINVOTE_URL", world.url())
+        .env("SPINVOTE_TOKEN", &world.stack.secrets().organizer_token)
+        .output()
+        .expect("xtask is built");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.success(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[tokio::test]
+async fn a_file_is_cast_from_the_command_line_and_once_however_often() {
+    let world = World::start().await;
+    let file = world.stack.directory().join("votes.ndjson");
+    let path = file.to_str().unwrap();
+    let mut votes = "{\"option\":\"cats\"}\n".repeat(6001);
+    votes.push_str("\n{\"option\":\"fish\"}\n{\"option\":\"dogs\",\"vote_id\":\"mine\"}\nfish\n");
+    std::fs::write(&file, &votes).unwrap();
+    for _ in 0..2 {
+        let (done, said, errors) = cast(&world, &["--file", path]);
+        assert!(!done, "some lines are no votes");
+        assert_eq!(
+            said, "6002 votes are recorded, 2 lines rejected\n",
+            "{errors}"
+        );
+        let fish = format!("{path}:6003: The poll \"default\" has no such option.");
+        assert!(errors.contains(&fish), "{errors}");
+        assert!(
+            errors.contains(&format!("{path}:6005: It is not JSON.")),
+            "{errors}"
+        );
+    }
+    world.settles_at(6001, 1).await;
+
+    // One that grows is cast under a key of its own.
+    for lines in [3, 5] {
+        std::fs::write(&file, "{\"option\":\"dogs\"}\n".repeat(lines)).unwrap();
+        let (done, said, errors) = cast(&world, &["--file", path, "--key", "door-7"]);
+        assert!(done, "{errors}");
+        assert_eq!(
+            said,
+            format!("{lines} votes are recorded, 0 lines rejected\n")
+        );
+    }
+    world.settles_at(6001, 6).await;
+    let (done, _, errors) = cast(&world, &["--file", "/nothing/here"]);
+    assert!(
+        !done && errors.contains("could not read /nothing/here"),
+        "{errors}"
+    );
+}

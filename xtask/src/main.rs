@@ -2,6 +2,7 @@
 
 mod build;
 mod cargo;
+mod cast;
 mod check;
 mod deny;
 mod instance;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Create, list and close polls, and take the audit log away
     Poll(poll::Options),
+    /// Cast the votes of a file, one on each line; run again, it counts none twice
+    Cast(cast::Options),
     /// Prepare what the manifests in k8s/ need
     #[command(subcommand)]
     K8s(k8s::Command),
@@ -79,6 +82,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Env => print!("{}", instance::addresses()?),
         Command::Recount { repair } => return recount::recount(repair),
         Command::Poll(options) => poll::poll(options)?,
+        Command::Cast(options) => return cast::cast(options),
         Command::K8s(command) => k8s::k8s(command)?,
         Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,
