@@ -5,9 +5,9 @@ use ballot::{
     BulkLine, BulkRequest, BulkVote, Door, IdempotencyKey, Identity, OptionName, PollId, VoteId,
     Voter,
 };
-use conventions::{Problem, Quota, client};
+use conventions::{Problem, Quota};
 use http::{Method, StatusCode};
-use platform::settings::{self, InvalidSetting};
+use platform::settings::InvalidSetting;
 use platform::stream::{Appended, Client, MOST_VOTES, Producer, Vote};
 use platform::{BodyLimits, Failure, PerInstance, Request, Voters};
 use serde::Serialize;
@@ -24,7 +24,6 @@ struct BallotBox {
     producer: Producer,
     limits: BodyLimits,
     voters: Voters,
-    trusted_proxies: u8,
 }
 
 static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
@@ -37,7 +36,6 @@ impl BallotBox {
                     producer: Producer::from_settings().await?,
                     limits: BodyLimits::from_settings().await?,
                     voters: Voters::from_settings().await?,
-                    trusted_proxies: settings::trusted_proxies().await?,
                 })
             })
             .await
@@ -76,16 +74,8 @@ async fn cast(request: Request) -> conventions::Result {
     conventions::allow(&request, &[Method::POST])?;
     let ballot_box = BallotBox::open().await?;
     let key = platform::idempotency_key(request.headers())?;
-    let is_gateway = ballot_box
-        .voters
-        .credentials(request.headers())
-        .is_gateway();
-    let client = if is_gateway {
-        Client::Gateway
-    } else {
-        let address = client::address(request.headers(), ballot_box.trusted_proxies.into());
-        Client::At(address.map(client::network))
-    };
+    let credentials = ballot_box.voters.credentials(request.headers());
+    let client = ballot_box.producer.client(request.headers(), &credentials);
     let body = platform::body(request, &ballot_box.limits).await?;
     let BulkRequest { lines } = BulkRequest::parse(&body).map_err(|invalid| match invalid {
         ballot::InvalidBulk::NotJson => Problem::BadRequest(invalid.to_string()),
@@ -96,7 +86,7 @@ async fn cast(request: Request) -> conventions::Result {
     let mut votes = Vec::with_capacity(lines.len());
     for line in lines {
         let number = line.number;
-        match ready(ballot_box, line, key.as_ref(), is_gateway) {
+        match ready(ballot_box, line, key.as_ref(), credentials.is_gateway()) {
             Ok(vote) => votes.push(vote),
             Err(detail) => outcome.reject(number, detail),
         }
@@ -183,7 +173,7 @@ async fn append(
                 if let Appended::Limited { quota, .. } = &refused {
                     outcome.quota = Some(*quota);
                 }
-                outcome.reject(vote.line, refused.refusal(&vote.poll).detail());
+                outcome.reject(vote.line, refused.detail(&vote.poll));
             }
         }
     }

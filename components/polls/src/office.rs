@@ -3,7 +3,7 @@
 use ballot::{Definition, InvalidPoll, NewPoll, PollChange, PollId};
 use conventions::Problem;
 use platform::postgres::Postgres;
-use platform::settings::{self, InvalidSetting};
+use platform::settings::InvalidSetting;
 use platform::stream::{Definitions, SignIns};
 use platform::{BodyLimits, Cause, Failure, Organizers, PerInstance, Voters, polls};
 use serde_json::Map;
@@ -21,8 +21,6 @@ pub struct Office {
     pub sign_ins: SignIns,
     pub limits: BodyLimits,
     pub voters: Voters,
-    /// Proxies of ours between clients and us.
-    pub trusted_proxies: u8,
 }
 
 static OFFICE: PerInstance<Office> = PerInstance::new();
@@ -38,7 +36,6 @@ impl Office {
                     sign_ins: SignIns::from_settings().await?,
                     limits: BodyLimits::from_settings().await?,
                     voters: Voters::from_settings().await?,
-                    trusted_proxies: settings::trusted_proxies().await?,
                 })
             })
             .await
@@ -136,15 +133,11 @@ impl Office {
         }
         let outcome = change().await;
         // Of any other failure it is not known whether PostgreSQL does it yet: the hold ends by itself.
-        if matches!(
-            &outcome,
-            Ok(_)
-                | Err(Failure {
-                    cause: Cause::InUse,
-                    ..
-                })
-        ) && let Err(failure) = self.definitions.release(poll).await
-        {
+        let is_settled = match &outcome {
+            Ok(_) => true,
+            Err(failure) => failure.cause == Cause::InUse,
+        };
+        if is_settled && let Err(failure) = self.definitions.release(poll).await {
             failure.log();
         }
         outcome

@@ -4,7 +4,7 @@
 //! so that no page but ours can send it.
 
 use ballot::{OrganizerForm, PollChange, PollForm, PollId, Session, Timestamp};
-use conventions::{Problem, client};
+use conventions::Problem;
 use http::header::{CONTENT_DISPOSITION, RETRY_AFTER, SET_COOKIE};
 use http::{Method, StatusCode};
 use pages::{
@@ -69,16 +69,15 @@ pub async fn handle(
 }
 
 async fn sign_in(office: &Office, request: Request) -> conventions::Result {
-    let language = Language::of(request.headers());
-    let client = client::address(request.headers(), office.trusted_proxies.into());
-    let client = client.map(client::network);
+    let headers = request.headers().clone();
     let body = platform::body(request, &office.limits).await?;
     let form = OrganizerForm::parse(&body).map_err(invalid)?;
+    let language = Language::of(&headers);
     let refuse = |status, problem| {
         let html = sign_in_page(language, Some(problem));
         Ok(pages::respond(status, html))
     };
-    let wait = match office.sign_ins.attempt(client).await {
+    let wait = match office.sign_ins.attempt(&headers).await {
         Ok(wait) => wait,
         Err(failure) => {
             failure.log();
@@ -95,7 +94,7 @@ async fn sign_in(office: &Office, request: Request) -> conventions::Result {
     let Some(cookie) = office.organizers.sign_in(form.token.trim())? else {
         return refuse(StatusCode::FORBIDDEN, SignInProblem::WrongToken);
     };
-    if let Err(failure) = office.sign_ins.succeeded(client).await {
+    if let Err(failure) = office.sign_ins.succeeded(&headers).await {
         failure.log();
     }
     let mut response = conventions::see_other(OrganizePath::DESK)?;

@@ -1,9 +1,9 @@
 //! The one way into the stream, whichever door a vote came by.
 
 use ballot::{Door, Identity, InvalidRequest, OptionName, PollId, StreamId, VoteId};
-use conventions::{Problem, Quota, client};
+use conventions::{Problem, Quota};
 use http::{HeaderMap, HeaderValue};
-use platform::settings::{self, InvalidSetting};
+use platform::settings::InvalidSetting;
 use platform::stream::{Appended, Client, Producer, Vote};
 use platform::{BodyLimits, Credentials, Failure, PerInstance, Request, Voters};
 use uuid::Uuid;
@@ -12,8 +12,6 @@ pub struct BallotBox {
     producer: Producer,
     limits: BodyLimits,
     pub voters: Voters,
-    /// Proxies of ours between clients and us.
-    trusted_proxies: u8,
 }
 
 /// A vote that is in the stream, now or since it was first sent.
@@ -54,7 +52,6 @@ impl BallotBox {
                     producer: Producer::from_settings().await?,
                     limits: BodyLimits::from_settings().await?,
                     voters: Voters::from_settings().await?,
-                    trusted_proxies: settings::trusted_proxies().await?,
                 })
             })
             .await
@@ -78,11 +75,7 @@ impl BallotBox {
 
     /// Where a request comes from, to which the rate limit applies.
     pub fn client(&self, headers: &HeaderMap, credentials: &Credentials) -> Client {
-        if credentials.is_gateway() {
-            return Client::Gateway;
-        }
-        let address = client::address(headers, self.trusted_proxies.into());
-        Client::At(address.map(client::network))
+        self.producer.client(headers, credentials)
     }
 
     /// Appends a vote, if its poll takes it. Where each voter has one vote, somebody without a cookie becomes a

@@ -98,6 +98,21 @@ pub fn cookies<'a>(request: &'a HeaderMap, name: &'a str) -> impl Iterator<Item 
         .map(|(_, value)| value)
 }
 
+/// `Set-Cookie`, for a cookie that no script reads and that other sites' forms do not bring. `secure` keeps it from
+/// plain HTTP.
+pub fn set_cookie(
+    name: &str,
+    value: &str,
+    path: &str,
+    seconds: u64,
+    secure: bool,
+) -> Result<HeaderValue> {
+    let secure = if secure { "; Secure" } else { "" };
+    header_value(&format!(
+        "{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+    ))
+}
+
 /// Adds a request header to those by which answers differ. One line for all of them: not every cache
 /// reads a second.
 pub fn vary(headers: &mut HeaderMap, name: &str) {

@@ -151,21 +151,6 @@ struct Body {
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 impl Problem {
-    /// What the client is told, for an answer about many things of which this is one; empty if that is not known before
-    /// the answer is made.
-    pub fn detail(self) -> String {
-        match self {
-            Self::BadRequest(detail)
-            | Self::Forbidden(detail)
-            | Self::Conflict { detail, .. }
-            | Self::TooMany { detail, .. }
-            | Self::PreconditionFailed(detail)
-            | Self::NotFound(detail)
-            | Self::Unprocessable(detail) => detail,
-            _ => String::new(),
-        }
-    }
-
     pub(crate) fn into_response(self, reader: &Reader) -> Response {
         let mut resend = None;
         let mut quota = None;

@@ -20,6 +20,7 @@ mod connection;
 mod idempotency_key;
 mod organizers;
 mod per_instance;
+mod proxies;
 mod serve;
 mod voters;
 

@@ -70,10 +70,7 @@ impl Organizers {
     }
 
     fn set_cookie(&self, value: &str, seconds: u64) -> Result<HeaderValue> {
-        let secure = if self.production { "; Secure" } else { "" };
-        conventions::header_value(&format!(
-            "{ORGANIZER}={value}; Path={PAGES}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
-        ))
+        conventions::set_cookie(ORGANIZER, value, PAGES, seconds, self.production)
     }
 }
 

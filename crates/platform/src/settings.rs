@@ -83,8 +83,3 @@ pub async fn millis(name: &'static str) -> Result<Duration, InvalidSetting> {
 pub async fn seconds(name: &'static str) -> Result<Duration, InvalidSetting> {
     Ok(Duration::from_secs(count::<u32>(name).await?.into()))
 }
-
-/// Proxies of ours between clients and us: see [`conventions::client::address`].
-pub async fn trusted_proxies() -> Result<u8, InvalidSetting> {
-    parsed("trusted_proxies", "must be a whole number from 0 to 255").await
-}

@@ -12,7 +12,7 @@ use crate::settings::{self, InvalidSetting};
 const VOTER: &str = "voter";
 
 /// Seconds: as long as browsers keep any cookie.
-const MAX_AGE: u32 = 400 * 24 * 60 * 60;
+const MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
 /// Shorter keys could be guessed.
 const SHORTEST_KEY: usize = 16;
@@ -92,14 +92,10 @@ impl Voters {
             problem: "must be set: there is a poll in which each voter has one vote",
         })?;
         let id = Uuid::new_v4();
-        let secure = if self.production { "; Secure" } else { "" };
-        let cookie = format!(
-            "{VOTER}={}; Path=/; Max-Age={MAX_AGE}; HttpOnly; SameSite=Lax{secure}",
-            keys.cookie(id)
-        );
+        let value = keys.cookie(id);
         Ok(NewVoter {
             id,
-            cookie: conventions::header_value(&cookie)?,
+            cookie: conventions::set_cookie(VOTER, &value, "/", MAX_AGE, self.production)?,
         })
     }
 

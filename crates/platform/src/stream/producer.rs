@@ -1,15 +1,18 @@
 //! How a vote gets into the stream.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ballot::{Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
 use conventions::{Quota, QuotaPolicy};
+use http::HeaderMap;
 
 use super::{DOORBELL_HOLDS, Names, RateLimit};
+use crate::proxies::Proxies;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
-use crate::{Cause, Failure};
+use crate::{Cause, Credentials, Failure};
 
 /// Where votes are appended, by the variables `stream`, `idempotency_ttl` and `redis_url`.
 pub struct Producer {
@@ -25,6 +28,7 @@ pub struct Producer {
     cast_by: String,
     idempotency_ttl: Duration,
     rate_limit: Option<RateLimit>,
+    proxies: Proxies,
 }
 
 /// The most votes that one call may append.
@@ -92,7 +96,7 @@ pub enum Appended {
 }
 
 impl Producer {
-    /// Reads the variables `stream` and `idempotency_ttl`, those of [`Redis::from_settings`] and of
+    /// Reads the variables `stream`, `idempotency_ttl` and `trusted_proxies`, those of [`Redis::from_settings`] and of
     /// [`RateLimit::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let names = Names::from_settings().await?;
@@ -107,8 +111,18 @@ impl Producer {
             cast_by: names.cast_by(),
             names,
             rate_limit: RateLimit::from_settings().await?,
+            proxies: Proxies::from_settings().await?,
             idempotency_ttl: settings::seconds("idempotency_ttl").await?,
         })
+    }
+
+    /// Who sent a request.
+    pub fn client(&self, headers: &HeaderMap, credentials: &Credentials) -> Client {
+        if credentials.is_gateway() {
+            Client::Gateway
+        } else {
+            Client::At(self.proxies.client(headers))
+        }
     }
 
     /// Appends votes and rings, each if the definition of its poll allows it; unless a vote with its id was
@@ -158,13 +172,15 @@ impl Producer {
             Client::At(address) => self.rate_limit.as_ref().map(|limit| (limit, *address)),
             Client::Gateway => None,
         };
-        let mut keys = vec![
-            self.names.stream.clone(),
-            self.doorbell.clone(),
-            self.polls.clone(),
-            self.published.clone(),
-            self.voted.clone(),
-        ];
+        let mut keys: Vec<_> = [
+            &self.names.stream,
+            &self.doorbell,
+            &self.polls,
+            &self.published,
+            &self.voted,
+        ]
+        .map(|key| Cow::Borrowed(key.as_str()))
+        .into();
         let policy = limit.map(|(limit, _)| limit.policy);
         let mut arguments = vec![
             parameter(&self.doorbell_channel),
@@ -182,16 +198,13 @@ impl Producer {
             } = *vote;
             // An id that the answer tells for the first time is never sent to us.
             let is_remembered = vote_id.issued_at() != Some(Door::Api);
-            keys.push(self.names.definition(poll));
+            keys.push(self.names.definition(poll).into());
             if is_remembered {
-                keys.push(format!("{}{poll}:{vote_id}", self.remembered));
+                keys.push(format!("{}{poll}:{vote_id}", self.remembered).into());
             }
             if let Some((limit, address)) = limit {
-                keys.push(format!(
-                    "{}{}",
-                    self.cast_by,
-                    limit.counted_by(poll, address)
-                ));
+                let counted_by = limit.counted_by(poll, address);
+                keys.push(format!("{}{counted_by}", self.cast_by).into());
             }
             arguments.extend([
                 parameter(option.as_str()),
@@ -201,7 +214,7 @@ impl Producer {
                 number(i64::from(is_remembered)),
             ]);
         }
-        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let keys: Vec<_> = keys.iter().map(|key| &**key).collect();
         let reply = self
             .redis
             .evaluate(&script!("append"), &keys, arguments)

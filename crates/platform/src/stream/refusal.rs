@@ -12,39 +12,49 @@ const MOST_LISTED: usize = 10;
 impl Appended {
     /// Why the poll does not take the vote. [`Problem::Internal`] if it does.
     pub fn refusal(self, poll: &PollId) -> Problem {
+        let detail = self.detail(poll);
         match self {
-            Self::UnknownOption(options) => Problem::Unprocessable(choices(poll, &options)),
-            Self::UnknownPoll => Problem::NotFound(format!(
-                "There is no poll \"{poll}\". GET /api/polls lists those that there are."
-            )),
-            Self::NotOpen(time) => out_of_hours("opens_at", time, |time| {
-                format!("The poll \"{poll}\" opens at {time}. Vote again then.")
-            }),
-            Self::Closed(time) => out_of_hours("closes_at", time, |time| {
-                format!("The poll \"{poll}\" closed at {time}. It takes no more votes.")
-            }),
+            Self::UnknownOption(_) | Self::VoterMissing => Problem::Unprocessable(detail),
+            Self::UnknownPoll => Problem::NotFound(detail),
+            Self::NotOpen(time) => out_of_hours(detail, "opens_at", time),
+            Self::Closed(time) => out_of_hours(detail, "closes_at", time),
             Self::Limited { retry_after, quota } => Problem::TooMany {
-                detail: format!(
-                    "You may cast {} votes in {} seconds. Send this one again after the time in Retry-After.",
-                    quota.policy.quota,
-                    quota.policy.window.as_secs()
-                ),
+                detail,
                 retry_after,
                 quota,
             },
-            Self::VoterMissing => Problem::Unprocessable(format!(
+            Self::Recorded { .. } | Self::Unpublished => Problem::Internal(detail),
+        }
+    }
+
+    /// Likewise, in words alone: for one of many votes.
+    pub fn detail(&self, poll: &PollId) -> String {
+        match self {
+            Self::UnknownOption(options) => choices(poll, options),
+            Self::VoterMissing => format!(
                 "Each voter has one vote in the poll \"{poll}\". Say who votes by \"voter\"."
-            )),
-            Self::Recorded { .. } | Self::Unpublished => Problem::Internal("no refusal".to_owned()),
+            ),
+            Self::UnknownPoll => {
+                format!("There is no poll \"{poll}\". GET /api/polls lists those that there are.")
+            }
+            Self::NotOpen(time) => format!("The poll \"{poll}\" opens at {time}. Vote again then."),
+            Self::Closed(time) => {
+                format!("The poll \"{poll}\" closed at {time}. It takes no more votes.")
+            }
+            Self::Limited { quota, .. } => format!(
+                "You may cast {} votes in {} seconds. Send this one again after the time in Retry-After.",
+                quota.policy.quota,
+                quota.policy.window.as_secs()
+            ),
+            Self::Recorded { .. } | Self::Unpublished => "no refusal".to_owned(),
         }
     }
 }
 
-fn out_of_hours(name: &str, time: Timestamp, detail: impl Fn(&str) -> String) -> Problem {
-    let time = time.to_string();
+fn out_of_hours(detail: String, name: &str, time: Timestamp) -> Problem {
     Problem::Conflict {
-        detail: detail(&time),
-        members: Map::from_iter([(name.to_owned(), json!(time))]),
+        detail,
+        members: Map::from_iter([(name.to_owned(), json!(time.to_string()))]),
     }
 }
 

@@ -1,10 +1,12 @@
 //! How often somebody may try to sign in.
 
-use std::net::IpAddr;
 use std::time::Duration;
+
+use http::HeaderMap;
 
 use super::Names;
 use crate::Failure;
+use crate::proxies::Proxies;
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::InvalidSetting;
 
@@ -13,25 +15,27 @@ use crate::settings::InvalidSetting;
 const MOST_FAILURES: u32 = 10;
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
 
-/// Attempts to sign in, by the variables `stream` and `redis_url`.
+/// Attempts to sign in, by the variables `stream`, `redis_url` and `trusted_proxies`.
 pub struct SignIns {
     redis: Redis,
     names: Names,
+    proxies: Proxies,
 }
 
 impl SignIns {
-    /// Reads the variable `stream`, and those of [`Redis::from_settings`].
+    /// Reads the variables `stream` and `trusted_proxies`, and those of [`Redis::from_settings`].
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         Ok(Self {
             redis: Redis::from_settings().await?,
             names: Names::from_settings().await?,
+            proxies: Proxies::from_settings().await?,
         })
     }
 
-    /// Lets a client try, and counts that as a failure until [`Self::succeeded`]; else says how long it has to
-    /// wait. A client without an address is one with all others of its kind.
-    pub async fn attempt(&self, client: Option<IpAddr>) -> Result<Option<Duration>, Failure> {
-        let key = self.names.failed_sign_ins(client);
+    /// Lets the client of a request try, and counts that as a failure until [`Self::succeeded`]; else says how long
+    /// it has to wait. A client without an address is one with all others of its kind.
+    pub async fn attempt(&self, headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
+        let key = self.key(headers);
         let limits = [number(MOST_FAILURES), number(FORGOTTEN_AFTER.as_millis())];
         let reply = self
             .redis
@@ -47,9 +51,13 @@ impl SignIns {
         }
     }
 
-    /// Forgets the failures of a client that has signed in.
-    pub async fn succeeded(&self, client: Option<IpAddr>) -> Result<(), Failure> {
-        let key = parameter(self.names.failed_sign_ins(client));
+    /// Forgets the failures of the client of a request, which has signed in.
+    pub async fn succeeded(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        let key = parameter(self.key(headers));
         self.redis.execute("DEL", &[key]).await.map(drop)
+    }
+
+    fn key(&self, headers: &HeaderMap) -> String {
+        self.names.failed_sign_ins(self.proxies.client(headers))
     }
 }
