@@ -253,6 +253,13 @@ impl Browser {
             .await;
     }
 
+    /// Runs no script of a page from now on.
+    pub async fn switch_scripts_off(&self) {
+        let off = json!({ "value": true });
+        self.devtools("Emulation.setScriptExecutionDisabled", off)
+            .await;
+    }
+
     /// Sets a preference of the person at the browser, as media queries know it.
     pub async fn prefer(&self, feature: &str, value: &str) {
         let features = json!({ "features": [{ "name": feature, "value": value }] });

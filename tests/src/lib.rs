@@ -100,6 +100,14 @@ impl Service {
     }
 }
 
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    pub done: bool,
+    pub said: String,
+    pub errors: String,
+}
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
@@ -327,6 +335,22 @@ impl World {
         sql_at(&self.stack.database_url(stack::Role::Operator))
             .await
             .expect("PostgreSQL")
+    }
+
+    /// What `cargo xtask …` does with this Spinvote, as with one that is somewhere else.
+    pub fn xtask(&self, arguments: &[&str]) -> Ran {
+        let output = std::process::Command::new(stack::checkout::target().join("debug/xtask"))
+            .args(arguments)
+            .env("SPINVOTE_URL", self.url())
+            .env("SPINVOTE_TOKEN", &self.stack.secrets().organizer_token)
+            .output()
+            .expect("xtask is built");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Ran {
+            done: output.status.success(),
+            said: text(output.stdout),
+            errors: text(output.stderr),
+        }
     }
 
     /// The one number that a query gives.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use spinvote_tests::{Answer, World, eventually};
+use spinvote_tests::{Answer, Ran, World, eventually};
 
 const PATH: &str = "/api/votes";
 
@@ -250,23 +250,6 @@ async fn a_batch_that_redis_does_not_take_is_sent_again_and_counts_once() {
     world.settles_at(2000, 0).await;
 }
 
-/// What `cargo xtask cast` does and says.
-fn cast(world: &World, arguments: &[&str]) -> (bool, String, String) {
-    let output = std::process::Command::new(stack::checkout::target().join("debug/xtask"))
-        .arg("cast")
-        .args(arguments)
-        .env("SPINVOTE_URL", world.url())
-        .env("SPINVOTE_TOKEN", &world.stack.secrets().organizer_token)
-        .output()
-        .expect("xtask is built");
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        output.status.success(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
-
 #[tokio::test]
 async fn a_file_is_cast_from_the_command_line_and_once_however_often() {
     let world = World::start().await;
@@ -276,7 +259,7 @@ async fn a_file_is_cast_from_the_command_line_and_once_however_often() {
     votes.push_str("\n{\"option\":\"fish\"}\n{\"option\":\"dogs\",\"vote_id\":\"mine\"}\nfish\n");
     std::fs::write(&file, &votes).unwrap();
     for _ in 0..2 {
-        let (done, said, errors) = cast(&world, &["--file", path]);
+        let Ran { done, said, errors } = world.xtask(&["cast", "--file", path]);
         assert!(!done, "some lines are no votes");
         assert_eq!(
             said, "6002 votes are recorded, 2 lines rejected\n",
@@ -294,7 +277,7 @@ async fn a_file_is_cast_from_the_command_line_and_once_however_often() {
     // One that grows is cast under a key of its own.
     for lines in [3, 5] {
         std::fs::write(&file, "{\"option\":\"dogs\"}\n".repeat(lines)).unwrap();
-        let (done, said, errors) = cast(&world, &["--file", path, "--key", "door-7"]);
+        let Ran { done, said, errors } = world.xtask(&["cast", "--file", path, "--key", "door-7"]);
         assert!(done, "{errors}");
         assert_eq!(
             said,
@@ -302,7 +285,7 @@ async fn a_file_is_cast_from_the_command_line_and_once_however_often() {
         );
     }
     world.settles_at(6001, 6).await;
-    let (done, _, errors) = cast(&world, &["--file", "/nothing/here"]);
+    let Ran { done, errors, .. } = world.xtask(&["cast", "--file", "/nothing/here"]);
     assert!(
         !done && errors.contains("could not read /nothing/here"),
         "{errors}"

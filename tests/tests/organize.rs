@@ -402,10 +402,7 @@ async fn sign_in_at(browser: &Browser, world: &World) {
 async fn without_a_script_a_poll_is_created_closed_and_its_log_is_there() {
     let world = World::start().await;
     let browser = Browser::open(&world).await;
-    let off = json!({ "value": true });
-    browser
-        .devtools("Emulation.setScriptExecutionDisabled", off)
-        .await;
+    browser.switch_scripts_off().await;
     sign_in_at(&browser, &world).await;
     browser.type_into("input[name=poll]", "lunch").await;
     browser.type_into("input[name=question]", "Lunch?").await;

@@ -569,10 +569,7 @@ async fn the_results_do_not_claim_a_vote_that_is_not_known() {
 async fn without_a_script_the_form_votes_and_the_results_are_a_page() {
     let world = World::start().await;
     let browser = Browser::open(&world).await;
-    let off = json!({ "value": true });
-    browser
-        .devtools("Emulation.setScriptExecutionDisabled", off)
-        .await;
+    browser.switch_scripts_off().await;
     browser.go("/").await;
     assert_eq!(
         browser.text(".results").await,
@@ -602,10 +599,7 @@ async fn without_a_script_the_form_votes_and_the_results_are_a_page() {
 async fn without_a_script_a_vote_that_redis_does_not_take_can_be_sent_again() {
     let world = World::start().await;
     let browser = Browser::open(&world).await;
-    let off = json!({ "value": true });
-    browser
-        .devtools("Emulation.setScriptExecutionDisabled", off)
-        .await;
+    browser.switch_scripts_off().await;
     let _: () = world.command("CONFIG SET maxmemory 1").await;
     browser.go("/").await;
     browser.click_through("button[value=cats]").await;

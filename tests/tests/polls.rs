@@ -518,19 +518,10 @@ async fn a_slow_publisher_brings_nothing_back() {
     assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
 }
 
-/// `cargo xtask poll …` against a Spinvote somewhere else.
+/// `cargo xtask poll …`
 fn xtask(world: &World, arguments: &[&str]) -> (bool, String) {
-    let output = std::process::Command::new(stack::checkout::target().join("debug/xtask"))
-        .arg("poll")
-        .args(arguments)
-        .env("SPINVOTE_URL", world.url())
-        .env("SPINVOTE_TOKEN", &world.stack.secrets().organizer_token)
-        .output()
-        .expect("xtask is built");
-    (
-        output.status.success(),
-        String::from_utf8(output.stdout).unwrap(),
-    )
+    let ran = world.xtask(&[&["poll"], arguments].concat());
+    (ran.done, ran.said)
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use sha1_smol::Sha1;
 
-use crate::instance;
+use crate::{curl::curl, instance};
 
 /// A batch is full with so many lines, or bytes: max_request_size is 1 MiB by default.
 const MOST_LINES: usize = 5000;
@@ -47,14 +47,7 @@ struct Batch {
 /// SPINVOTE_TOKEN is the organizer's token, if there are voters to name; without it, that of the instance in this
 /// checkout.
 pub fn cast(options: Options) -> Result<ExitCode> {
-    let token = std::env::var("SPINVOTE_TOKEN").ok();
-    let (url, token) = match options.url {
-        Some(url) => (url.trim_end_matches('/').to_owned(), token),
-        None => {
-            let own = || instance::address("SPINVOTE_TOKEN").ok();
-            (instance::address("SPINVOTE_URL")?, token.or_else(own))
-        }
-    };
+    let (url, token) = instance::service(options.url)?;
     let name = options.file.display().to_string();
     let about = || format!("could not read {name}");
     let key = match options.key {
@@ -146,33 +139,27 @@ fn hash(file: &Path) -> Result<String> {
     }
 }
 
-/// curl does the asking: it knows proxies and certificates, and tries again, when the service says, what may be tried
-/// again.
+/// Sends a batch, again and again, when the service says, while that may help.
 fn post(url: &str, token: Option<&str>, body: &str) -> Result<Value> {
     let mut file = tempfile::NamedTempFile::new().context("could not write a batch")?;
     file.write_all(body.as_bytes())
         .context("could not write a batch")?;
-    let mut child = Command::new("curl")
-        .args(["--silent", "--show-error", "--fail-with-body"])
-        .args([
-            "--retry",
-            "10",
-            "--retry-connrefused",
-            "--retry-max-time",
-            "300",
-        ])
-        .args(["--header", "Content-Type: application/x-ndjson"])
-        .args(["--config", "-", url, "--data-binary"])
-        .arg(format!("@{}", file.path().display()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("could not run curl")?;
-    // Not as an argument: those are seen by everybody on the machine.
-    if let (Some(mut config), Some(token)) = (child.stdin.take(), token) {
-        writeln!(config, "header = \"Authorization: Bearer {token}\"")?;
-    }
-    let output = child.wait_with_output().context("could not run curl")?;
+    let body = format!("@{}", file.path().display());
+    let retry = [
+        "--retry",
+        "10",
+        "--retry-connrefused",
+        "--retry-max-time",
+        "300",
+    ];
+    let request = [
+        "--header",
+        "Content-Type: application/x-ndjson",
+        "--data-binary",
+        &body,
+        url,
+    ];
+    let output = curl(token, &[&retry[..], &request].concat(), Stdio::piped())?;
     let answer = String::from_utf8_lossy(&output.stdout);
     ensure!(
         output.status.success(),

@@ -103,6 +103,19 @@ pub fn address(name: &str) -> Result<String> {
         .to_owned())
 }
 
+/// Where a Spinvote is, and the token of an organizer there, if one is known: at this URL, with SPINVOTE_TOKEN; without
+/// one the running instance, whose token may be named otherwise likewise.
+pub fn service(url: Option<String>) -> Result<(String, Option<String>)> {
+    let named = std::env::var("SPINVOTE_TOKEN").ok();
+    match url {
+        Some(url) => Ok((url.trim_end_matches('/').to_owned(), named)),
+        None => {
+            let own = || address("SPINVOTE_TOKEN").ok();
+            Ok((address("SPINVOTE_URL")?, named.or_else(own)))
+        }
+    }
+}
+
 /// SPINVOTE_DATA, for more than one instance of a checkout; without it, `.spinvote`.
 fn directory() -> PathBuf {
     let named = std::env::var_os("SPINVOTE_DATA").map(PathBuf::from);

@@ -4,6 +4,7 @@ mod build;
 mod cargo;
 mod cast;
 mod check;
+mod curl;
 mod deny;
 mod instance;
 mod k8s;

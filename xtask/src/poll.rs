@@ -1,9 +1,7 @@
-//! `cargo xtask poll …`: the organizers' API from the command line, here and in a cluster. curl does the asking: it
-//! knows proxies and certificates, and is there.
+//! `cargo xtask poll …`: the organizers' API from the command line, here and in a cluster.
 
 use std::{
     fs::File,
-    io::Write,
     path::PathBuf,
     process::{Command as Process, Stdio},
 };
@@ -11,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
-use crate::instance;
+use crate::{curl::curl, instance};
 
 #[derive(Args)]
 pub struct Options {
@@ -73,21 +71,9 @@ enum Command {
 
 /// SPINVOTE_TOKEN is the organizer's token; without it, that of the instance in this checkout.
 pub fn poll(options: Options) -> Result<()> {
-    let named = std::env::var("SPINVOTE_TOKEN");
-    let (url, token) = match options.url {
-        Some(url) => {
-            let token = named.context("set SPINVOTE_TOKEN to an organizer's token")?;
-            (url.trim_end_matches('/').to_owned(), token)
-        }
-        None => {
-            let own = || instance::address("SPINVOTE_TOKEN");
-            (
-                instance::address("SPINVOTE_URL")?,
-                named.or_else(|_| own())?,
-            )
-        }
-    };
-    let curl = |arguments: &[&str], output| curl(&token, arguments, output);
+    let (url, token) = instance::service(options.url)?;
+    let token = token.context("set SPINVOTE_TOKEN to an organizer's token")?;
+    let curl = |arguments: &[&str], output| ask(&token, arguments, output);
     let api = |path: &str| format!("{url}/api/polls{path}");
     match options.command {
         Command::Create {
@@ -158,29 +144,14 @@ pub fn poll(options: Options) -> Result<()> {
 }
 
 /// Asks, and prints the answer, with a line break at the end. What is refused is printed, too, and an error.
-fn curl(token: &str, arguments: &[&str], output: Option<PathBuf>) -> Result<()> {
-    let mut command = Process::new("curl");
-    command
-        .args([
-            "--silent",
-            "--show-error",
-            "--fail-with-body",
-            "--config",
-            "-",
-        ])
-        .args(arguments)
-        .stdin(Stdio::piped());
-    if let Some(file) = &output {
-        let file =
-            File::create(file).with_context(|| format!("could not write {}", file.display()))?;
-        command.stdout(file);
-    }
-    let mut child = command.spawn().context("could not run curl")?;
-    // Not as an argument: those are seen by everybody on the machine.
-    if let Some(mut config) = child.stdin.take() {
-        writeln!(config, "header = \"Authorization: Bearer {token}\"")?;
-    }
-    let status = child.wait().context("could not run curl")?;
+fn ask(token: &str, arguments: &[&str], output: Option<PathBuf>) -> Result<()> {
+    let stdout = match &output {
+        Some(file) => File::create(file)
+            .with_context(|| format!("could not write {}", file.display()))?
+            .into(),
+        None => Stdio::inherit(),
+    };
+    let status = curl(Some(token), arguments, stdout)?.status;
     if output.is_none() {
         println!();
     }
