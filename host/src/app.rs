@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use manifest::Manifest;
+use manifest::{Dependency, Manifest};
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, Store,
     component::{Component, InstancePre, Linker},
@@ -16,6 +16,8 @@ use wasmtime::{
 
 use crate::{
     bindings::Imports,
+    chaining::Chaining,
+    compose,
     instance::{Instance, Spin},
     outbound::AllowedHosts,
     postgres::pool::Pools,
@@ -29,6 +31,8 @@ pub struct App {
     components: BTreeMap<String, Linked>,
     /// For the templates of triggers.
     pub variables: Variables,
+    /// By which components call each other.
+    pub chaining: Chaining,
 }
 
 /// A component that can be instantiated at once.
@@ -46,15 +50,19 @@ impl App {
         let postgres = Arc::new(Pools::default());
         let folder = path.parent().unwrap_or(Path::new("."));
 
+        let chaining = Chaining::default();
         let mut compiled = BTreeMap::new();
         let mut components = BTreeMap::new();
         for (id, declared) in manifest.components {
             let linked = async {
-                let source = folder.join(&declared.source);
+                let source = (declared.source, declared.dependencies);
                 let code = match compiled.get(&source) {
                     Some(code) => InstancePre::clone(code),
                     None => {
-                        let code = linker.instantiate_pre(&compile(&engine, &source)?)?;
+                        let component = compile(&engine, folder, &source.0, &source.1)?;
+                        let mut linker = linker.clone();
+                        compose::deny(&mut linker, &engine, &component)?;
+                        let code = linker.instantiate_pre(&component)?;
                         compiled.insert(source, code.clone());
                         code
                     }
@@ -73,6 +81,7 @@ impl App {
                         .collect::<Result<_>>()?,
                     allowed: AllowedHosts::parse(&hosts)?,
                     postgres: postgres.clone(),
+                    chaining: chaining.clone(),
                 };
                 anyhow::Ok(Linked {
                     code,
@@ -86,6 +95,7 @@ impl App {
             engine,
             components,
             variables,
+            chaining,
         })
     }
 
@@ -128,20 +138,36 @@ fn cache_directory() -> Option<PathBuf> {
     Some(directory)
 }
 
-/// All that a component may import: WASI 0.3, of WASI 0.2 what Rust's standard library is built on,
-/// and Spin's interfaces.
+/// All that a component may import: WASI 0.3, what WASI 0.2 has of it, and Spin's interfaces.
 fn linker(engine: &Engine) -> Result<Linker<Instance>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     Imports::add_to_linker::<_, Spin>(&mut linker, |instance| instance)?;
     Ok(linker)
 }
 
-fn compile(engine: &Engine, source: &Path) -> Result<Component> {
-    let wasm = fs::read(source)
-        .with_context(|| format!("{} is not there; is it built?", source.display()))?;
+fn compile(
+    engine: &Engine,
+    folder: &Path,
+    source: &Path,
+    dependencies: &BTreeMap<String, Dependency>,
+) -> Result<Component> {
+    let read = |source: &Path| {
+        let source = folder.join(source);
+        fs::read(&source)
+            .with_context(|| format!("{} is not there; is it built?", source.display()))
+    };
+    let mut wasm = read(source)?;
+    if !dependencies.is_empty() {
+        let dependencies = dependencies
+            .iter()
+            .map(|(name, dependency)| Ok((name.clone(), read(&dependency.path)?)))
+            .collect::<Result<_>>()?;
+        wasm = compose::compose(wasm, &dependencies)?;
+    }
     Component::new(engine, wasm)
         .map_err(anyhow::Error::from)
         .with_context(|| format!("{} is not a component", source.display()))

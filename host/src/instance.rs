@@ -19,13 +19,14 @@ pub struct Instance {
     pub sandbox: Arc<Sandbox>,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NoOutboundHttp,
+    hooks: Calls,
 }
 
 impl Instance {
     pub fn new(sandbox: Arc<Sandbox>) -> Self {
         Self {
             table: ResourceTable::new(),
+            hooks: Calls(sandbox.clone()),
             sandbox,
             // No files, no sockets, no environment: a component's logs are all that leaves this way.
             wasi: WasiCtxBuilder::new()
@@ -33,7 +34,6 @@ impl Instance {
                 .inherit_stderr()
                 .build(),
             http: WasiHttpCtx::new(),
-            hooks: NoOutboundHttp,
         }
     }
 }
@@ -64,22 +64,30 @@ impl WasiHttpView for Instance {
     }
 }
 
-/// `allowed_outbound_hosts` cannot allow HTTP here, so every request is refused.
-struct NoOutboundHttp;
+/// Requests that a component sends: to another component of the application, if it may, and nowhere else.
+struct Calls(Arc<Sandbox>);
 
 type Sent = (
     Response<WasiBody>,
     Box<dyn Future<Output = Result<(), Error>> + Send>,
 );
 
-impl WasiHttpHooks for NoOutboundHttp {
+impl WasiHttpHooks for Calls {
     fn send_request(
         &mut self,
-        _request: Request<WasiBody>,
+        request: Request<WasiBody>,
         _options: Option<RequestOptions>,
         _fut: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        let sandbox = self.0.clone();
+        Box::new(async move {
+            if !sandbox.allowed.allow_http(request.uri()) {
+                return Err(Error::HttpRequestDenied);
+            }
+            let response = sandbox.chaining.call(request).await?;
+            let sent: Box<dyn Future<Output = _> + Send> = Box::new(async { Ok(()) });
+            Ok((response, sent))
+        })
     }
 }
 

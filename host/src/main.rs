@@ -6,11 +6,14 @@
 //! - [`manifest`]: what spin.toml says; [`variables`]: what its templates become
 //! - [`app`]: the components, compiled and linked; [`sandbox`]: what a component may
 //!   know and reach; [`instance`]: what belongs to one instance
-//! - [`outbound`], [`redis`], [`postgres`]: what a component may reach
+//! - [`compose`]: a component and its dependencies, made one
+//! - [`outbound`], [`redis`], [`postgres`], [`chaining`]: what a component may reach
 //! - [`http`], [`subscriber`]: the triggers, which call the components
 
 mod app;
 mod bindings;
+mod chaining;
+mod compose;
 mod http;
 mod instance;
 mod outbound;
@@ -90,8 +93,8 @@ async fn up(from: PathBuf, listen: SocketAddr, only: Vec<String>) -> Result<()> 
 
     let subscribers = subscriber::subscribe(&app, triggers.redis).await?;
     let server = match triggers.http {
-        routes if routes.is_empty() => None,
-        routes => Some(http::Server::bind(&app, routes, listen).await?),
+        triggers if triggers.is_empty() => None,
+        triggers => Some(http::Server::bind(&app, triggers, listen).await?),
     };
     if server.is_none() && subscribers.is_empty() {
         bail!("{} has no trigger to run", from.display());

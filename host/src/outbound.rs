@@ -1,6 +1,8 @@
 //! `allowed_outbound_hosts`: what a component may reach. Nothing, unless it says so.
 
 use anyhow::{Context, Result, bail, ensure};
+use http::Uri;
+use manifest::SERVICE_CHAINING;
 use url::{Host, Url};
 
 /// The hosts that one component may reach.
@@ -15,8 +17,9 @@ struct Allowed {
 }
 
 impl AllowedHosts {
-    /// Each is `scheme://host:port`, all three in full. Spin has patterns, too; they would have to be
-    /// the very same here, and nothing needs them.
+    /// Each is `scheme://host:port`, all three in full; or, for another component of the application,
+    /// `http://ID.spin.internal`. Spin has patterns, too; they would have to be the very same here, and nothing needs
+    /// them.
     pub fn parse(hosts: &[String]) -> Result<Self> {
         hosts
             .iter()
@@ -36,6 +39,16 @@ impl AllowedHosts {
         let host = url.host().map(|host| host.to_owned());
         let port = url.port().or((url.scheme() == "redis").then_some(6379));
         self.allow(url.scheme(), host, port)
+    }
+
+    /// Whether a request may be sent.
+    pub fn allow_http(&self, uri: &Uri) -> bool {
+        let host = uri.host().and_then(|host| Host::parse(host).ok());
+        self.allow(
+            uri.scheme_str().unwrap_or_default(),
+            host,
+            Some(uri.port_u16().unwrap_or(80)),
+        )
     }
 
     /// Whether a PostgreSQL server may be reached; an address may name several.
@@ -61,6 +74,13 @@ impl AllowedHosts {
 impl Allowed {
     fn parse(text: &str) -> Result<Self> {
         let (scheme, rest) = text.split_once("://").context("has no scheme")?;
+        if scheme == "http" && rest.ends_with(SERVICE_CHAINING) && !rest.contains('*') {
+            return Ok(Self {
+                scheme: scheme.to_owned(),
+                host: Host::parse(rest)?,
+                port: 80,
+            });
+        }
         let (host, port) = rest.rsplit_once(':').context("has no port")?;
         if !["redis", "rediss", "postgres"].contains(&scheme) {
             bail!("the scheme {scheme:?} is not one that this runtime can open");
@@ -101,6 +121,23 @@ mod tests {
     }
 
     #[test]
+    fn components_are_called_by_name() {
+        let hosts = allowed(&["http://a.spin.internal"]);
+        let allow = |uri: &str| hosts.allow_http(&uri.parse().unwrap());
+        assert!(allow("http://a.spin.internal/x?y"));
+        assert!(allow("http://a.spin.internal:80/"));
+        for uri in [
+            "http://b.spin.internal/",
+            "https://a.spin.internal/",
+            "http://a.spin.internal:81/",
+            "http://spin.internal/",
+            "/",
+        ] {
+            assert!(!allow(uri), "{uri}");
+        }
+    }
+
+    #[test]
     fn redis_has_a_port_by_default() {
         assert!(allowed(&["redis://cache:6379"]).allow_redis("redis://cache"));
         assert!(!allowed(&["rediss://cache:6379"]).allow_redis("rediss://cache"));
@@ -109,6 +146,9 @@ mod tests {
     #[test]
     fn what_cannot_be_honoured_is_refused() {
         for host in [
+            "https://a.spin.internal",
+            "http://*.spin.internal",
+            "http://a.spin.internal:80",
             "https://example.org:443",
             "redis://*:6379",
             "redis://cache",

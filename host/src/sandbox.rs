@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::{outbound::AllowedHosts, postgres::pool::Pools};
+use crate::{chaining::Chaining, outbound::AllowedHosts, postgres::pool::Pools};
 
 /// What the instances of a component may know and reach.
 pub struct Sandbox {
@@ -11,4 +11,6 @@ pub struct Sandbox {
     pub allowed: AllowedHosts,
     /// Shared by all components, as in Spin.
     pub postgres: Arc<Pools>,
+    /// Likewise.
+    pub chaining: Chaining,
 }

@@ -98,10 +98,51 @@ pub struct Triggers {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTrigger {
-    /// A path; one that ends in `/...` stands for all paths that begin so.
-    pub route: String,
+    /// Which requests.
+    pub route: HttpRoute,
     /// The component's id.
     pub component: String,
+}
+
+/// Which requests call a component.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum HttpRoute {
+    /// Those for a path; one that ends in `/...` stands for all paths that begin so.
+    Path(String),
+    /// Those of other components of the application only.
+    Private(Private),
+}
+
+/// `{ private = true }`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Private {
+    #[serde(rename = "private")]
+    _private: True,
+}
+
+/// `true`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "bool")]
+struct True;
+
+impl TryFrom<bool> for True {
+    type Error = &'static str;
+
+    fn try_from(value: bool) -> Result<Self, Self::Error> {
+        value.then_some(Self).ok_or("must be true, or absent")
+    }
+}
+
+impl HttpRoute {
+    /// The path, if it is one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Private(_) => None,
+        }
+    }
 }
 
 /// Messages on a channel call a component.
@@ -129,10 +170,21 @@ pub struct Component {
     /// Templates of `scheme://host:port`.
     #[serde(default)]
     pub allowed_outbound_hosts: Vec<String>,
+    /// Which other files provide what it imports, by the name of the import or of its package.
+    #[serde(default)]
+    pub dependencies: BTreeMap<String, Dependency>,
     /// How its file is made; absent if another component's build makes it.
     pub build: Option<Build>,
     #[serde(rename = "description")]
     _description: Option<String>,
+}
+
+/// A component that another one is composed with. It inherits nothing of what that one may do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    /// Its WebAssembly file, from the manifest's folder.
+    pub path: PathBuf,
 }
 
 /// How a component is built.
@@ -210,7 +262,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// One of them does not exist.
+    /// One of them does not exist, or calls one that does not stay.
     pub fn retain(&mut self, only: &[String]) -> Result<()> {
         if only.is_empty() {
             return Ok(());
@@ -222,6 +274,14 @@ impl Manifest {
             );
         }
         self.components.retain(|id, _| only.contains(id));
+        for (id, component) in &self.components {
+            for called in component.called() {
+                ensure!(
+                    self.components.contains_key(called),
+                    "component {id:?} calls {called:?}, which was not selected"
+                );
+            }
+        }
         let Triggers { http, redis } = &mut self.triggers;
         http.retain(|trigger| only.contains(&trigger.component));
         redis.retain(|trigger| only.contains(&trigger.component));
@@ -250,7 +310,10 @@ impl Manifest {
         let http = self.triggers.http.iter();
         Routes::new(
             http.filter(|trigger| wanted(&trigger.component))
-                .map(|trigger| (trigger.route.clone(), trigger.component.as_str())),
+                .filter_map(|trigger| {
+                    let path = trigger.route.path()?;
+                    Some((path.to_owned(), trigger.component.as_str()))
+                }),
         )
     }
 
@@ -267,7 +330,16 @@ impl Manifest {
     }
 }
 
+/// The domain in which components of an application call each other, by their ids.
+pub const SERVICE_CHAINING: &str = ".spin.internal";
+
 impl Component {
+    /// The ids of the components that it may call.
+    pub fn called(&self) -> impl Iterator<Item = &str> {
+        let hosts = self.allowed_outbound_hosts.iter();
+        hosts.filter_map(|host| host.strip_prefix("http://")?.strip_suffix(SERVICE_CHAINING))
+    }
+
     /// The application variables in its templates.
     pub fn application_variables(&self) -> BTreeSet<&str> {
         self.variables
@@ -324,11 +396,16 @@ mod tests {
     fn what_is_asked_and_lacking_is_named() {
         assert!(refusal("key_value_stores = [\"default\"]").contains("key_value_stores"));
         assert!(refusal("[[trigger.cron]]\ncomponent = \"a\"").contains("cron"));
-        assert!(refusal("[component.b.dependencies]\nx = \"y\"").contains("dependencies"));
+        assert!(refusal("[component.b.dependencies]\nx = \"1.0\"").contains("Dependency"));
+        let inherits = "\"a:b/c\" = { path = \"c.wasm\", inherit_configuration = true }";
+        assert!(
+            refusal(&format!("[component.b.dependencies]\n{inherits}"))
+                .contains("inherit_configuration")
+        );
         assert!(refusal("[component.b.build]\ncommand = \"x\"\nenv = {}").contains("env"));
         assert!(
-            refusal("[[trigger.http]]\nroute = { private = true }\ncomponent = \"a\"")
-                .contains("private")
+            refusal("[[trigger.http]]\nroute = { private = false }\ncomponent = \"a\"")
+                .contains("HttpRoute")
         );
         assert!(refusal("[[trigger.http]]\nroute = \"/c\"\ncomponent = \"c\"").contains("\"c\""));
         assert!(refusal("[[trigger.http]]\nroute = \"/a\"\ncomponent = \"b\"").contains("\"/a\""));
@@ -349,6 +426,10 @@ mod tests {
         assert!(manifest.retain(&["c".into()]).is_err());
         manifest.retain(&["b".into()]).unwrap();
         assert!(manifest.triggers.http.is_empty());
+        let calling = MANIFEST.replace("redis://{{ host }}:{{port}}", "http://a.spin.internal");
+        let mut manifest_of_calls = Manifest::parse(&calling).unwrap();
+        let error = manifest_of_calls.retain(&["b".into()]).unwrap_err();
+        assert!(error.to_string().contains("\"a\""), "{error}");
         assert_eq!(manifest.triggers.redis.len(), 1);
         assert!(!manifest.components.contains_key("a"));
     }

@@ -1,7 +1,7 @@
 //! What Spin tells a component of where a request was sent and how it came: in the URI, and in headers
 //! of its own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail, ensure};
 use http::{
@@ -10,10 +10,12 @@ use http::{
     uri::{Authority, Scheme},
 };
 
+use manifest::SERVICE_CHAINING;
+
 use super::routes::Match;
 
-/// The domain in which components of an application call each other. From outside, nobody may.
-const SERVICE_CHAINING: &str = "spin.internal";
+/// The address from which Spin says that a component was called by another.
+const CHAINED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Takes away what Spin keeps to itself.
 pub fn strip<B>(request: &mut Request<B>) {
@@ -23,8 +25,9 @@ pub fn strip<B>(request: &mut Request<B>) {
         .get(HOST)
         .and_then(|host| host.to_str().ok())
         .map(|host| host.rsplit_once(':').map_or(host, |(host, _)| host))
-        .and_then(|host| host.split_once('.'))
-        .is_some_and(|(_, domain)| domain == SERVICE_CHAINING);
+        .and_then(|host| host.strip_suffix(SERVICE_CHAINING))
+        // Of one label, and nothing else.
+        .is_some_and(|id| !id.contains('.'));
     if names_component {
         headers.remove(HOST);
     }
@@ -53,8 +56,27 @@ pub fn set_authority<B>(request: &mut Request<B>) -> Result<()> {
     Ok(())
 }
 
-/// Adds Spin's headers. Like Spin it refuses a request with a header that is not text.
+/// Adds Spin's headers to a request from outside.
 pub fn prepare<B>(request: &mut Request<B>, route: &Match, client: SocketAddr) -> Result<()> {
+    let Match { rest, named, .. } = route;
+    add(request, client, route.route(), route.prefix(), rest, named)
+}
+
+/// Adds Spin's headers to a request of another component.
+pub fn prepare_chained<B>(request: &mut Request<B>) -> Result<()> {
+    let path = request.uri().path().to_owned();
+    add(request, CHAINED, "/...", "", &path, &[])
+}
+
+/// Like Spin it refuses a request with a header that is not text.
+fn add<B>(
+    request: &mut Request<B>,
+    client: SocketAddr,
+    route: &str,
+    prefix: &str,
+    rest: &str,
+    named: &[(String, String)],
+) -> Result<()> {
     let headers = request.headers();
     for (name, value) in headers {
         std::str::from_utf8(value.as_bytes()).with_context(|| format!("header {name}"))?;
@@ -65,10 +87,10 @@ pub fn prepare<B>(request: &mut Request<B>, route: &Match, client: SocketAddr) -
     let target = request.uri().path_and_query().map_or("/", |it| it.as_str());
     let added = [
         ("spin-full-url", format!("http://{host}{target}")),
-        ("spin-path-info", route.rest.clone()),
-        ("spin-matched-route", route.route().to_owned()),
-        ("spin-raw-component-route", route.route().to_owned()),
-        ("spin-component-route", route.prefix().to_owned()),
+        ("spin-path-info", rest.to_owned()),
+        ("spin-matched-route", route.to_owned()),
+        ("spin-raw-component-route", route.to_owned()),
+        ("spin-component-route", prefix.to_owned()),
         ("spin-base-path", "/".to_owned()),
         ("spin-client-addr", client.to_string()),
     ];
@@ -79,7 +101,7 @@ pub fn prepare<B>(request: &mut Request<B>, route: &Match, client: SocketAddr) -
             HeaderValue::from_str(&value)?,
         );
     }
-    for (name, value) in &route.named {
+    for (name, value) in named {
         headers.append(
             HeaderName::try_from(format!("spin-path-match-{name}"))?,
             HeaderValue::from_str(value)?,

@@ -19,6 +19,8 @@ use tokio::net::TcpListener;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use crate::app::App;
+pub use headers::prepare_chained;
+pub use routes::Handlers;
 use routes::Routes;
 
 /// Paths that Spin answers itself.
@@ -44,7 +46,9 @@ impl Server {
         triggers: Vec<HttpTrigger>,
         address: SocketAddr,
     ) -> Result<Self> {
-        let routes = Arc::new(routes::new(app, triggers)?);
+        let (routes, handlers) = routes::new(app, triggers)?;
+        let routes = Arc::new(routes);
+        app.chaining.open(handlers);
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("could not listen on {address}"))?;
@@ -115,7 +119,7 @@ async fn call(
 }
 
 /// An answer of the runtime's own.
-fn bare(status: StatusCode) -> Response<WasiBody> {
+pub fn bare(status: StatusCode) -> Response<WasiBody> {
     let empty = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(empty);
     *response.status_mut() = status;

@@ -1,9 +1,9 @@
-//! Which component answers which path.
+//! Which component answers which path, and which ones only each other.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Result, ensure};
-use manifest::HttpTrigger;
+use manifest::{HttpRoute, HttpTrigger};
 use wasmtime_wasi_http::handler::ProxyHandler;
 
 use super::reuse::Workers;
@@ -21,14 +21,13 @@ pub struct Target {
     pub handler: ProxyHandler<Workers>,
 }
 
-pub fn new(app: &Arc<App>, triggers: Vec<HttpTrigger>) -> Result<Routes> {
-    let mut handlers = BTreeMap::new();
+/// What answers for each component.
+pub type Handlers = BTreeMap<String, ProxyHandler<Workers>>;
+
+pub fn new(app: &Arc<App>, triggers: Vec<HttpTrigger>) -> Result<(Routes, Handlers)> {
+    let mut handlers = Handlers::new();
     let mut routes = Vec::new();
     for HttpTrigger { route, component } in triggers {
-        ensure!(
-            !route.contains('*'),
-            "route {route:?}: starred segments are not supported by this runtime"
-        );
         let handler = match handlers.get(&component) {
             Some(handler) => ProxyHandler::clone(handler),
             None => {
@@ -37,7 +36,13 @@ pub fn new(app: &Arc<App>, triggers: Vec<HttpTrigger>) -> Result<Routes> {
                 handler
             }
         };
-        routes.push((route, Target { component, handler }));
+        if let HttpRoute::Path(route) = route {
+            ensure!(
+                !route.contains('*'),
+                "route {route:?}: starred segments are not supported by this runtime"
+            );
+            routes.push((route, Target { component, handler }));
+        }
     }
-    Routes::new(routes)
+    Ok((Routes::new(routes)?, handlers))
 }

@@ -53,7 +53,7 @@ impl Application {
     /// All routes that lead to components, with these.
     pub fn routes(&self) -> impl Iterator<Item = (&str, &str)> {
         let http = self.0.triggers.http.iter();
-        http.map(|trigger| (trigger.route.as_str(), trigger.component.as_str()))
+        http.filter_map(|trigger| Some((trigger.route.path()?, trigger.component.as_str())))
     }
 
     /// Whether messages of Redis wake it.
