@@ -27,7 +27,7 @@ tag="{$stream}"
 bell=$stream:doorbell # the channel; channels have no slot
 doorbell=$tag:doorbell rejected=$tag:rejected tidied=$tag:tidied trimmed=$tag:trimmed-early
 idempotency="$tag:idempotency:*" definitions="$tag:poll:*" polls=$tag:polls published=$tag:published voted=$tag:voted
-signins="$tag:sign-in:*" castby="$tag:cast-by:*"
+signins="$tag:sign-in:*" castby="$tag:cast-by:*" refused=$tag:refused
 
 sha256() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
@@ -47,18 +47,19 @@ user() {
 # restart.
 echo "user default off resetpass ~* &* +@all"
 
-# May append and ring, and read the definitions of polls. It cannot read the stream, delete or trim it (but
+# May append and ring, read the definitions of polls, and count votes that the policy refuses. It cannot read the stream, delete or trim it (but
 # for XADD's own MAXLEN, which no ACL can forbid), nor overwrite it. INFO tells it whether Redis was
 # restarted since the definitions were published.
 user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
     "+ping +time +info" \
     "&$bell +publish" \
-    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published ~$voted ~$castby)" \
+    "(+eval +evalsha ~$stream ~$idempotency ~$doorbell ~$definitions ~$polls ~$published ~$voted ~$castby ~$refused)" \
     "(+xadd %W~$stream)" \
     "(+get +set ~$idempotency ~$doorbell ~$castby)" \
     "(+hmget +hgetall ~$definitions)" \
     "(+hexists ~$polls)" \
     "(+hsetnx ~$voted)" \
+    "(+hexists +hlen +hincrby ~$refused)" \
     "(+get ~$published)"
 
 # May read, claim, acknowledge and trim, put aside what cannot be counted, forget the keys of what it
@@ -72,6 +73,7 @@ user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "(+get +set +del ~$doorbell)" \
     "(+set ~$tidied)" \
     "(+get +incrby ~$trimmed)" \
+    "(+hgetall ~$refused)" \
     "(+unlink ~$idempotency)" \
     "(+eval +evalsha ~$definitions ~$polls ~$published)" \
     "(+hget +hset +del +expire ~$definitions)" \

@@ -7,9 +7,8 @@ use ballot::{
 };
 use conventions::{Problem, Quota};
 use http::{Method, StatusCode};
-use platform::settings::InvalidSetting;
-use platform::stream::{Appended, Client, MOST_VOTES, Producer, Vote};
-use platform::{BodyLimits, Failure, PerInstance, Request, Voters};
+use platform::stream::{Appended, MOST_VOTES, Vote};
+use platform::{BallotBox, Failure, Request, Sender};
 use serde::Serialize;
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
@@ -18,28 +17,6 @@ use uuid::Uuid;
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
     platform::serve("bulk", None, request, cast).await
-}
-
-struct BallotBox {
-    producer: Producer,
-    limits: BodyLimits,
-    voters: Voters,
-}
-
-static BALLOT_BOX: PerInstance<BallotBox> = PerInstance::new();
-
-impl BallotBox {
-    async fn open() -> Result<&'static Self, InvalidSetting> {
-        BALLOT_BOX
-            .get(async || {
-                Ok(Self {
-                    producer: Producer::from_settings().await?,
-                    limits: BodyLimits::from_settings().await?,
-                    voters: Voters::from_settings().await?,
-                })
-            })
-            .await
-    }
 }
 
 /// What became of the votes of one request.
@@ -75,7 +52,7 @@ async fn cast(request: Request) -> conventions::Result {
     let ballot_box = BallotBox::open().await?;
     let key = platform::idempotency_key(request.headers())?;
     let credentials = ballot_box.voters.credentials(request.headers());
-    let client = ballot_box.producer.client(request.headers(), &credentials);
+    let sender = ballot_box.sender(request.headers(), &credentials).await;
     let body = platform::body(request, &ballot_box.limits).await?;
     let BulkRequest { lines } = BulkRequest::parse(&body).map_err(|invalid| match invalid {
         ballot::InvalidBulk::NotJson => Problem::BadRequest(invalid.to_string()),
@@ -92,7 +69,7 @@ async fn cast(request: Request) -> conventions::Result {
         }
     }
     for votes in votes.chunks(MOST_VOTES) {
-        append(ballot_box, votes, &client, &mut outcome)
+        append(ballot_box, votes, &sender, &mut outcome)
             .await
             .map_err(|failure| {
                 failure.into_problem(
@@ -146,7 +123,7 @@ fn ready(
 async fn append(
     ballot_box: &BallotBox,
     votes: &[Ready],
-    client: &Client,
+    sender: &Sender,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let entries: Vec<_> = votes
@@ -158,7 +135,7 @@ async fn append(
             voter: vote.voter.as_ref(),
         })
         .collect();
-    let appended = ballot_box.producer.append(&entries, client).await?;
+    let appended = ballot_box.append(&entries, sender).await?;
     for (vote, appended) in votes.iter().zip(appended) {
         match appended {
             Appended::Recorded { option, quota, .. } if option == vote.option => {

@@ -9,7 +9,7 @@ use futures::join;
 use http::StatusCode;
 use platform::Failure;
 use platform::postgres::{Postgres, column, unexpected};
-use platform::stream::{Consumer, Standing};
+use platform::stream::{Consumer, Refusals, Standing};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -29,6 +29,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug)]
 struct Snapshot {
     standing: Result<Standing, Failure>,
+    refusals: Result<Refusals, Failure>,
     tables: Result<Tables, Failure>,
 }
 
@@ -51,12 +52,18 @@ struct Tally {
 /// Answers with what can be had. A server that does not answer is a metric, too: the half that
 /// depends on it is left out.
 pub async fn metrics(consumer: &Consumer, postgres: &Postgres) -> Result<Response, Problem> {
-    let (standing, tables) = join!(consumer.standing(), tables(postgres));
+    let (standing, refusals, tables) =
+        join!(consumer.standing(), consumer.refusals(), tables(postgres));
     standing.as_ref().err().into_iter().for_each(Failure::log);
+    refusals.as_ref().err().into_iter().for_each(Failure::log);
     tables.as_ref().err().into_iter().for_each(Failure::log);
 
     let mut registry = Registry::with_prefix("spinvote");
-    registry.register_collector(Box::new(Snapshot { standing, tables }));
+    registry.register_collector(Box::new(Snapshot {
+        standing,
+        refusals,
+        tables,
+    }));
     let mut text = String::new();
     text::encode(&mut text, &registry).map_err(|error| Problem::Internal(error.to_string()))?;
     Ok(conventions::respond(StatusCode::OK, CONTENT_TYPE, text))
@@ -120,6 +127,9 @@ impl Collector for Snapshot {
         }
         if let Ok(standing) = &self.standing {
             standing_metrics(standing, &mut encoder)?;
+        }
+        if let Ok(refusals) = &self.refusals {
+            refusals_metrics(refusals, &mut encoder)?;
         }
         if let Ok(tables) = &self.tables {
             tables_metrics(tables, &mut encoder)?;
@@ -198,6 +208,26 @@ fn standing_metrics(standing: &Standing, encoder: &mut DescriptorEncoder) -> fmt
         "Entries that were trimmed before their time because memory was short",
         standing.trimmed_early,
     )
+}
+
+fn refusals_metrics(refusals: &Refusals, encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let help =
+        "Votes that the policy refused, by its code; `other` are the codes after the fiftieth";
+    let mut refused =
+        encoder.encode_descriptor("votes_refused", help, None, MetricType::Counter)?;
+    for (code, count) in &refusals.by_code {
+        refused
+            .encode_family(&[("code", code.as_str())])?
+            .encode_counter::<NoLabelSet, _, u64>(count, None)?;
+    }
+    encoder
+        .encode_descriptor(
+            "policy_failures",
+            "Votes that the policy did not decide about: it trapped, or took too long",
+            None,
+            MetricType::Counter,
+        )?
+        .encode_counter::<NoLabelSet, _, u64>(&refusals.undecided, None)
 }
 
 fn tables_metrics(tables: &Tables, encoder: &mut DescriptorEncoder) -> fmt::Result {

@@ -5,10 +5,10 @@ use conventions::Problem;
 use http::header::{LOCATION, SET_COOKIE};
 use http::{Method, StatusCode};
 use pages::Paths;
-use platform::Request;
+use platform::{BallotBox, Request};
 use serde::Serialize;
 
-use crate::ballot_box::{BallotBox, Caster, NotCast, issue_id};
+use crate::cast::{self, Caster, NotCast, issue_id};
 
 #[derive(Serialize)]
 struct Recorded<'a> {
@@ -23,14 +23,13 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     let ballot_box = BallotBox::open().await?;
     let key = platform::idempotency_key(request.headers())?;
     let credentials = ballot_box.voters.credentials(request.headers());
-    let client = ballot_box.client(request.headers(), &credentials);
-    let VoteRequest { option, voter } = ballot_box.read(request, VoteRequest::parse).await?;
+    let sender = ballot_box.sender(request.headers(), &credentials).await;
+    let VoteRequest { option, voter } = cast::read(ballot_box, request, VoteRequest::parse).await?;
     let voter = credentials.identity(voter)?;
-    let caster = Caster { voter, client };
+    let caster = Caster { voter, sender };
     let vote_id = key.map_or_else(|| issue_id(Door::Api), IdempotencyKey::into_vote_id);
 
-    let cast = ballot_box
-        .cast(&poll, &option, &vote_id, caster)
+    let cast = cast::cast(ballot_box, &poll, &option, &vote_id, caster)
         .await
         .map_err(|not_cast| match not_cast {
             NotCast::IdTaken => Problem::Unprocessable(

@@ -5,9 +5,9 @@ use conventions::{Problem, Resend};
 use http::Method;
 use http::header::SET_COOKIE;
 use pages::Paths;
-use platform::Request;
+use platform::{BallotBox, Request};
 
-use crate::ballot_box::{BallotBox, Caster, NotCast, issue_id};
+use crate::cast::{self, Caster, NotCast, issue_id};
 
 /// Records the vote and leads to the results, which show what became of it. If Redis does not take
 /// it, the page that says so sends it again under its id.
@@ -21,13 +21,13 @@ pub async fn cast(poll: PollId, request: Request) -> conventions::Result {
     let ballot_box = BallotBox::open().await?;
     let credentials = ballot_box.voters.credentials(request.headers());
     let caster = Caster {
-        client: ballot_box.client(request.headers(), &credentials),
+        sender: ballot_box.sender(request.headers(), &credentials).await,
         voter: credentials.cookie,
     };
-    let VoteForm { option, vote_id } = ballot_box.read(request, VoteForm::parse).await?;
+    let VoteForm { option, vote_id } = cast::read(ballot_box, request, VoteForm::parse).await?;
     let vote_id = vote_id.unwrap_or_else(|| issue_id(Door::Form));
 
-    match ballot_box.cast(&poll, &option, &vote_id, caster).await {
+    match cast::cast(ballot_box, &poll, &option, &vote_id, caster).await {
         Ok(cast) => {
             let mut response = conventions::see_other(&paths.results_of(vote_id.as_str()))?;
             let cookie = cast.new_voter.map(|cookie| (SET_COOKIE, cookie));

@@ -1,10 +1,10 @@
 //! Takes votes: validates one, appends it to the stream, answers. Never touches PostgreSQL.
 //!
 //! There are two doors, [`api`] for programs and [`form`] for pages without a script, and one
-//! [`ballot_box`].
+//! [`cast`], which puts it into the ballot box of `platform`.
 
 mod api;
-mod ballot_box;
+mod cast;
 mod form;
 
 use conventions::Problem;

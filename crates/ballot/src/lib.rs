@@ -6,13 +6,14 @@
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
 //! sends ([`VoteRequest`], [`BulkRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
 //! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`], [`LoggedVote`]), what of a poll must be
-//! known to take votes in it ([`Definition`]), what organizers send ([`NewPoll`], [`PollChange`], [`OrganizerForm`]),
+//! known to take votes in it ([`Definition`]), what a policy decides by ([`Ballot`], [`Refusal`]), what organizers send ([`NewPoll`], [`PollChange`], [`OrganizerForm`]),
 //! how voters are told apart ([`VoterKeys`]), and organizers known ([`OrganizerTokens`]).
 
 #![warn(missing_docs)]
 
 mod bulk;
 mod definition;
+mod eligibility;
 mod entry;
 mod form;
 mod hex;
@@ -32,6 +33,7 @@ mod voter_keys;
 
 pub use bulk::{BulkLine, BulkRequest, BulkVote, InvalidBulk, InvalidLine};
 pub use definition::{Change, Definition};
+pub use eligibility::{Ballot, Reason, Refusal};
 pub use entry::{Entry, RawEntry, RawField, RawFields};
 pub use form::VoteForm;
 pub use idempotency_key::{IdempotencyKey, InvalidKey};

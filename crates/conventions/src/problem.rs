@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_LANGUAGE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -30,6 +32,15 @@ pub enum Problem {
     Unauthorized,
     /// The request is understood, and this client may not do it: 403.
     Forbidden(String),
+    /// The organizer's rules do not allow it: 403.
+    Ineligible {
+        /// For the client.
+        detail: String,
+        /// For programs.
+        code: String,
+        /// Of the detail (BCP 47).
+        language: String,
+    },
     /// This client has done it too often: 429.
     TooMany {
         /// For the client.
@@ -98,8 +109,10 @@ pub struct Resend {
 pub struct ErrorPage<'a> {
     /// The HTTP status.
     pub status: u16,
-    /// What the API says about it, in English.
+    /// What the API says about it.
     pub detail: &'a str,
+    /// In which language (BCP 47).
+    pub language: &'a str,
     /// What could not be recorded.
     pub resend: Option<&'a Resend>,
 }
@@ -154,6 +167,7 @@ impl Problem {
     pub(crate) fn into_response(self, reader: &Reader) -> Response {
         let mut resend = None;
         let mut quota = None;
+        let mut language = "en".to_owned();
         let mut header: Option<(HeaderName, HeaderValue)> = None;
         let mut members = Map::new();
         let (status, detail) = match self {
@@ -182,6 +196,17 @@ impl Problem {
                 )
             }
             Self::Forbidden(detail) => (StatusCode::FORBIDDEN, detail),
+            Self::Ineligible { detail, code, language: of_detail } => {
+                header = HeaderValue::from_str(&of_detail)
+                    .ok()
+                    .map(|tag| (CONTENT_LANGUAGE, tag));
+                language = of_detail;
+                // A person reads the detail.
+                if reader.page.is_none() {
+                    members.insert("code".to_owned(), code.into());
+                }
+                (StatusCode::FORBIDDEN, detail)
+            }
             Self::TooMany { detail, retry_after, quota: left } => {
                 quota = Some(left);
                 header = Some((RETRY_AFTER, seconds(retry_after).into()));
@@ -262,6 +287,7 @@ impl Problem {
             let error = ErrorPage {
                 status: status.as_u16(),
                 detail: &in_words(detail, members),
+                language: &language,
                 resend: resend.as_deref(),
             };
             let mut response = render(headers, &error);
@@ -346,6 +372,16 @@ mod tests {
             (Problem::Encoded, 415, "accept-encoding", "identity"),
             (Problem::Unauthorized, 401, "www-authenticate", "Bearer"),
             (Problem::Forbidden(text()), 403, "", ""),
+            (
+                Problem::Ineligible {
+                    detail: text(),
+                    code: "too-young".into(),
+                    language: "de".into(),
+                },
+                403,
+                "content-language",
+                "de",
+            ),
             (
                 Problem::TooMany {
                     detail: text(),

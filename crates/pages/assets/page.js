@@ -275,7 +275,9 @@ async function send(vote) {
     say("recorded", texts.recorded, vote, receiptLink(vote));
     follow(vote);
   } else {
-    say("refused", texts.refused, vote, element("span", settled.body.detail, { lang: "en" }));
+    // In English, unless the organizer's rules say why, in whatever language they know.
+    const lang = answer.headers.get("Content-Language") ?? "en";
+    say("refused", texts.refused, vote, element("span", settled.body.detail, { lang }));
   }
 }
 

@@ -35,7 +35,7 @@ fn error_page(language: Language, error: &ErrorPage<'_>) -> String {
                 }
             }
             p { a.button.quiet href=(back) { (texts.back) } }
-            p.detail { (texts.detail) " " span lang="en" { (error.detail) } }
+            p.detail { (texts.detail) " " span lang=(error.language) { (error.detail) } }
         }
     };
     page(language, title, &paths, &[], main)
@@ -71,6 +71,7 @@ mod tests {
             let error = ErrorPage {
                 status: 404,
                 detail: "<i>none</i>",
+                language: "en",
                 resend: None,
             };
             let html = error_page(language, &error);
@@ -90,6 +91,7 @@ mod tests {
         let error = ErrorPage {
             status: 503,
             detail: "Later.",
+            language: "en",
             resend: Some(&form),
         };
         let html = error_page(Language::English, &error);

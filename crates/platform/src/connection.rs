@@ -11,11 +11,11 @@ use spin_sdk::time::sleep;
 
 use crate::log;
 
-/// Redis or PostgreSQL did not do what it was asked.
+/// Redis, PostgreSQL or the policy did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct Failure {
-    /// `redis` or `postgres`.
+    /// `redis`, `postgres` or [`Self::POLICY`].
     pub upstream: &'static str,
     /// For the log.
     pub cause: Cause,
@@ -43,10 +43,18 @@ pub enum Cause {
 }
 
 impl Failure {
-    /// Writes the event `upstream_failed`.
+    /// The policy, as an upstream.
+    pub const POLICY: &str = "policy";
+
+    /// Writes the event `upstream_failed`, or `policy_failed`: that one is for the organizer to mend.
     pub fn log(&self) {
-        let fields = json!({ "upstream": self.upstream, "error": self.to_string() });
-        log::error("upstream_failed", fields);
+        let error = self.to_string();
+        if self.upstream == Self::POLICY {
+            log::error("policy_failed", json!({ "error": error }));
+        } else {
+            let fields = json!({ "upstream": self.upstream, "error": error });
+            log::error("upstream_failed", fields);
+        }
     }
 
     /// What the client is told, who learns from `detail` what became of the request; the log learns the rest.

@@ -16,8 +16,8 @@ impl Proxies {
         Ok(Self(settings::parsed("trusted_proxies", expected).await?))
     }
 
-    /// To which limits apply: an address, of IPv6 the network; none if the runtime does not say.
+    /// The client's address; none if the runtime does not say.
     pub(crate) fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        client::address(headers, self.0.into()).map(client::network)
+        client::address(headers, self.0.into())
     }
 }

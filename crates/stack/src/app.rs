@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     str::FromStr,
     time::{Duration, Instant},
@@ -142,6 +142,8 @@ pub struct Settings {
     pub runtime: Runtime,
     /// The port of 127.0.0.1 on which it serves; none for components that only messages wake.
     pub port: Option<u16>,
+    /// The manifest, if it is not that of the checkout.
+    pub manifest: Option<PathBuf>,
     /// Application variables that differ from spin.toml's defaults.
     pub variables: BTreeMap<String, String>,
     /// The components to run; empty for all.
@@ -207,6 +209,7 @@ impl App {
         let Settings {
             runtime,
             port,
+            manifest,
             variables,
             components,
             log,
@@ -215,7 +218,8 @@ impl App {
         let mut command = runtime.command()?;
         command
             .current_dir(checkout::root())
-            .args(["up", "--from", "spin.toml"])
+            .args(["up", "--from"])
+            .arg(manifest.as_deref().unwrap_or(Path::new("spin.toml")))
             .args(components.iter().flat_map(|id| ["--component-id", id]));
         if let Some(port) = port {
             command.args(["--listen", &format!("127.0.0.1:{port}")]);

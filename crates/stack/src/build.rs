@@ -17,9 +17,13 @@ pub fn commands(manifest: &Manifest) -> Vec<Command> {
         .filter_map(|component| component.build.as_ref())
     {
         let directory = checkout::root().join(build.workdir.clone().unwrap_or_default());
-        let (command, package) = split_package(&build.command);
+        let (command, wanted) = split_packages(&build.command);
         let packages = plan.entry((directory, command)).or_default();
-        packages.extend(package.filter(|package| !packages.contains(package)));
+        for package in wanted {
+            if !packages.contains(&package) {
+                packages.push(package);
+            }
+        }
     }
     plan.into_iter()
         .map(|((directory, command), packages)| {
@@ -45,23 +49,25 @@ pub fn packages(manifest: &Manifest) -> Vec<String> {
         .values()
         .filter_map(|component| component.build.as_ref());
     builds
-        .filter_map(|build| split_package(&build.command).1)
+        .flat_map(|build| split_packages(&build.command).1)
         .collect()
 }
 
-/// Takes `--package NAME` out of a `cargo build`.
-fn split_package(command: &str) -> (String, Option<String>) {
-    let words: Vec<_> = command.split_whitespace().collect();
-    match words
-        .iter()
-        .position(|word| ["--package", "-p"].contains(word))
-    {
-        Some(at) if words.starts_with(&["cargo", "build"]) && at + 1 < words.len() => (
-            [&words[..at], &words[at + 2..]].concat().join(" "),
-            Some(words[at + 1].to_owned()),
-        ),
-        _ => (command.to_owned(), None),
+/// Takes each `--package NAME` out of a `cargo build`.
+fn split_packages(command: &str) -> (String, Vec<String>) {
+    if !command.starts_with("cargo build ") {
+        return (command.to_owned(), Vec::new());
     }
+    let (mut rest, mut packages) = (Vec::new(), Vec::new());
+    let mut words = command.split_whitespace();
+    while let Some(word) = words.next() {
+        if ["--package", "-p"].contains(&word) {
+            packages.extend(words.next().map(str::to_owned));
+        } else {
+            rest.push(word);
+        }
+    }
+    (rest.join(" "), packages)
 }
 
 #[cfg(test)]
@@ -69,16 +75,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_package_is_taken_out_of_a_cargo_build() {
-        let (command, package) =
-            split_package("cargo build --release --package vote --target wasm32-wasip2");
+    fn the_packages_are_taken_out_of_a_cargo_build() {
+        let (command, packages) =
+            split_packages("cargo build --release --package vote --target wasm32-wasip2 -p x");
         assert_eq!(command, "cargo build --release --target wasm32-wasip2");
-        assert_eq!(package.as_deref(), Some("vote"));
+        assert_eq!(packages, ["vote", "x"]);
     }
 
     #[test]
     fn any_other_command_is_left_alone() {
-        assert_eq!(split_package("make -p x"), ("make -p x".to_owned(), None));
+        assert_eq!(
+            split_packages("make -p x"),
+            ("make -p x".to_owned(), vec![])
+        );
     }
 
     #[test]

@@ -29,9 +29,16 @@ pub struct StackBuilder {
     variables: BTreeMap<String, String>,
     without: Vec<String>,
     only: Vec<String>,
+    policy: Option<PathBuf>,
 }
 
 impl StackBuilder {
+    /// Has this component for a policy, in place of that of spin.toml.
+    pub fn policy(mut self, file: impl Into<PathBuf>) -> Self {
+        self.policy = Some(file.into());
+        self
+    }
+
     /// Sets an application variable of spin.toml.
     pub fn variable(mut self, name: &str, value: impl ToString) -> Self {
         self.variables.insert(name.to_owned(), value.to_string());
@@ -110,6 +117,14 @@ impl Stack {
         let settings = Settings {
             runtime: Runtime::choose()?,
             port: Some(ports::free()?),
+            manifest: match choice.policy {
+                Some(policy) => {
+                    let path = directory.path.join("spin.toml");
+                    fs::write(&path, checkout::manifest_with_policy(&policy)?)?;
+                    Some(path)
+                }
+                None => None,
+            },
             variables,
             components: select(&manifest, choice.only, &choice.without)?,
             log: Some(directory.path.join("app.log")),

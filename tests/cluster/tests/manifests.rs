@@ -64,7 +64,7 @@ fn no_object_is_rendered_twice() {
 fn each_spin_app_retains_what_it_is_for() {
     let expected: BTreeMap<_, _> = [
         ("web", vec!["web"]),
-        ("vote", vec!["vote", "bulk", "health"]),
+        ("vote", vec!["vote", "bulk", "eligibility", "health"]),
         ("results", vec!["results", "health"]),
         ("polls", vec!["polls", "health"]),
         ("tally", vec!["tally", "health"]),

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use ballot::{RawEntry, RawField, RawFields, Rejection, StreamId};
 use serde_json::json;
 
-use super::{DOORBELL_HOLDS, Names};
+use super::producer::texts;
+use super::{DOORBELL_HOLDS, Names, UNDECIDED};
 use crate::redis::{Redis, Value, number, parameter, unexpected};
 use crate::settings::{self, InvalidSetting};
 use crate::{Failure, log};
@@ -298,6 +299,25 @@ impl Consumer {
         Ok(more != 0)
     }
 
+    /// How many votes were not taken by the policy.
+    pub async fn refusals(&self) -> Result<Refusals, Failure> {
+        let key = parameter(self.names.refused());
+        let reply = self.redis.execute("HGETALL", &[key]).await?;
+        let fields = texts(&reply).ok_or_else(|| unexpected("HGETALL"))?;
+        let mut refusals = Refusals::default();
+        for field in fields.chunks_exact(2) {
+            let [code, count] = *field else { continue };
+            let count = count.parse().map_err(|_| unexpected("HGETALL"))?;
+            if code == UNDECIDED {
+                refusals.undecided = count;
+            } else {
+                refusals.by_code.push((code.to_owned(), count));
+            }
+        }
+        refusals.by_code.sort();
+        Ok(refusals)
+    }
+
     /// How the stream stands, whether or not it or the group are there yet.
     pub async fn standing(&self) -> Result<Standing, Failure> {
         let (rejected, trimmed_early) = (self.names.rejected(), self.names.trimmed_early());
@@ -338,6 +358,15 @@ impl Consumer {
             trimmed_early,
         })
     }
+}
+
+/// How many votes the policy has not let through, ever.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Refusals {
+    /// Those that it refused, by the codes of its refusals.
+    pub by_code: Vec<(String, u64)>,
+    /// Those that it did not decide about.
+    pub undecided: u64,
 }
 
 /// What tidying came to.

@@ -9,6 +9,7 @@
 //! | script | what one call does at most | its reply |
 //! |---|---|---|
 //! | `append.lua` | for each of [`MOST_VOTES`]: appends one entry of at most 2.4 kB, sets two keys and two flags; reads one definition | 6 values a vote, or 51 |
+//! | `refuse.lua` | for each of [`MOST_VOTES`]: reads one key, raises one number | 3 values a vote |
 //! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | 7 values an entry, each of at most 1,020 bytes |
 //! | `reject.lua` | reads again what `read.lua` gave; copies of each entry 64 fields of at most 1,020 bytes | 3 values |
 //! | `create_group.lua` | makes one group | one value |
@@ -46,11 +47,14 @@ use ballot::PollId;
 
 use crate::settings::{self, InvalidSetting};
 
-pub use consumer::{Consumer, Deliveries, Delivery, Standing};
+pub use consumer::{Consumer, Deliveries, Delivery, Refusals, Standing};
 pub use definitions::{Definitions, MOST_CHANGES, PollRevision};
 pub use producer::{Appended, Client, MOST_VOTES, Producer, Vote};
 pub use rate_limit::RateLimit;
 pub use sign_ins::SignIns;
+
+/// The code by which votes are counted that the policy did not decide about. No policy can give it.
+pub(crate) const UNDECIDED: &str = "policy_failed";
 
 /// How long the doorbell counts as rung. If nobody listened, the first vote after it rings again.
 const DOORBELL_HOLDS: Duration = Duration::from_secs(1);
@@ -118,6 +122,11 @@ impl Names {
     /// A hash: the polls in which somebody has voted, counted or not.
     fn voted(&self) -> String {
         format!("{}:voted", self.tag)
+    }
+
+    /// A hash: how many votes the policy has refused, by the code of the refusal.
+    fn refused(&self) -> String {
+        format!("{}:refused", self.tag)
     }
 
     /// What the names begin with of how much a client has cast; a poll may follow, and its address.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use ballot::{Door, OptionName, PollId, StreamId, Timestamp, VoteId, Voter};
+use ballot::{Door, OptionName, PollId, Refusal, StreamId, Timestamp, VoteId, Voter};
 use conventions::{Quota, QuotaPolicy};
 use http::HeaderMap;
 
@@ -34,6 +34,9 @@ pub struct Producer {
 /// The most votes that one call may append.
 pub const MOST_VOTES: usize = 500;
 
+/// Codes of refusals that are counted by themselves; those that come later are counted as one.
+const MOST_CODES: usize = 50;
+
 /// How long a vote waits for the definition of its poll, which is missing when Redis has just started. The
 /// consumer is asked for it, and needs a few milliseconds.
 const WAITS_FOR_DEFINITION: Duration = Duration::from_secs(1);
@@ -52,13 +55,13 @@ pub struct Vote<'a> {
     pub voter: Option<&'a Voter>,
 }
 
-/// Who asks, for the rate limit.
+/// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Client {
-    /// Anybody, at this address if it is known.
-    At(Option<IpAddr>),
-    /// Somebody with an organizer's token, who passes on the votes of many: not limited.
-    Gateway,
+pub struct Client {
+    /// If it is known.
+    pub address: Option<IpAddr>,
+    /// Whether it has an organizer's token, and passes on the votes of many: it is not limited.
+    pub is_gateway: bool,
 }
 
 /// What became of a vote.
@@ -80,6 +83,8 @@ pub enum Appended {
         /// Nothing is left of it.
         quota: Quota,
     },
+    /// The policy does not allow it.
+    Ineligible(Refusal),
     /// The poll has other options: these.
     UnknownOption(Vec<OptionName>),
     /// The poll opens then.
@@ -118,10 +123,9 @@ impl Producer {
 
     /// Who sent a request.
     pub fn client(&self, headers: &HeaderMap, credentials: &Credentials) -> Client {
-        if credentials.is_gateway() {
-            Client::Gateway
-        } else {
-            Client::At(self.proxies.client(headers))
+        Client {
+            address: self.proxies.client(headers),
+            is_gateway: credentials.is_gateway(),
         }
     }
 
@@ -163,15 +167,44 @@ impl Producer {
         Ok(outcomes)
     }
 
+    /// Counts votes that the policy refuses, each with the code of its refusal; unless a vote with its id was appended
+    /// within `idempotency_ttl`, when they were allowed: then that one is the outcome. At most [`MOST_VOTES`].
+    pub async fn refuse(
+        &self,
+        refused: &[(Vote<'_>, &str)],
+    ) -> Result<Vec<Option<Appended>>, Failure> {
+        let mut keys = vec![self.names.refused()];
+        let mut arguments = vec![number(MOST_CODES)];
+        for (vote, code) in refused {
+            let remembered = self.remembered_by(vote.poll, vote.vote_id);
+            arguments.extend([parameter(code), number(i64::from(remembered.is_some()))]);
+            keys.extend(remembered);
+        }
+        let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+        let reply = self
+            .redis
+            .evaluate(&script!("refuse"), &keys, arguments)
+            .await?;
+        outcomes(&reply, |outcome| match texts(outcome)?.as_slice() {
+            ["refused"] => Some(None),
+            _ => appended(outcome, None).map(Some),
+        })
+        .filter(|outcomes| outcomes.len() == refused.len())
+        .ok_or_else(|| unexpected("refuse.lua"))
+    }
+
+    /// By which key a vote is remembered, if it is: an id that the answer tells for the first time is never sent to us.
+    fn remembered_by(&self, poll: &PollId, vote_id: &VoteId) -> Option<String> {
+        (vote_id.issued_at() != Some(Door::Api))
+            .then(|| format!("{}{poll}:{vote_id}", self.remembered))
+    }
+
     async fn append_now(
         &self,
         votes: &[Vote<'_>],
         client: &Client,
     ) -> Result<Vec<Appended>, Failure> {
-        let limit = match client {
-            Client::At(address) => self.rate_limit.as_ref().map(|limit| (limit, *address)),
-            Client::Gateway => None,
-        };
+        let limit = self.rate_limit.as_ref().filter(|_| !client.is_gateway);
         let mut keys: Vec<_> = [
             &self.names.stream,
             &self.doorbell,
@@ -181,7 +214,7 @@ impl Producer {
         ]
         .map(|key| Cow::Borrowed(key.as_str()))
         .into();
-        let policy = limit.map(|(limit, _)| limit.policy);
+        let policy = limit.map(|limit| limit.policy);
         let mut arguments = vec![
             parameter(&self.doorbell_channel),
             number(DOORBELL_HOLDS.as_millis()),
@@ -196,14 +229,12 @@ impl Producer {
                 vote_id,
                 voter,
             } = *vote;
-            // An id that the answer tells for the first time is never sent to us.
-            let is_remembered = vote_id.issued_at() != Some(Door::Api);
+            let remembered = self.remembered_by(poll, vote_id);
+            let is_remembered = remembered.is_some();
             keys.push(self.names.definition(poll).into());
-            if is_remembered {
-                keys.push(format!("{}{poll}:{vote_id}", self.remembered).into());
-            }
-            if let Some((limit, address)) = limit {
-                let counted_by = limit.counted_by(poll, address);
+            keys.extend(remembered.map(Cow::from));
+            if let Some(limit) = limit {
+                let counted_by = limit.counted_by(poll, client.address);
                 keys.push(format!("{}{counted_by}", self.cast_by).into());
             }
             arguments.extend([
@@ -219,7 +250,7 @@ impl Producer {
             .redis
             .evaluate(&script!("append"), &keys, arguments)
             .await?;
-        outcomes(&reply, policy)
+        outcomes(&reply, |outcome| appended(outcome, policy))
             .filter(|outcomes| outcomes.len() == votes.len())
             .ok_or_else(|| unexpected("append.lua"))
     }
@@ -244,12 +275,12 @@ fn duration(millis: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis.parse().ok()?))
 }
 
-/// Reads the reply of append.lua.
-fn outcomes(mut reply: &[Value], policy: Option<QuotaPolicy>) -> Option<Vec<Appended>> {
+/// Reads a reply that says for each vote how many values follow, and these.
+fn outcomes<T>(mut reply: &[Value], read: impl Fn(&[Value]) -> Option<T>) -> Option<Vec<T>> {
     let mut outcomes = Vec::new();
     while let [Value::Int64(length), rest @ ..] = reply {
         let (outcome, rest) = rest.split_at_checked(usize::try_from(*length).ok()?)?;
-        outcomes.push(appended(outcome, policy)?);
+        outcomes.push(read(outcome)?);
         reply = rest;
     }
     reply.is_empty().then_some(outcomes)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ballot::PollId;
 use conventions::QuotaPolicy;
+use conventions::client::network;
 
 use crate::settings::{self, InvalidSetting};
 
@@ -43,9 +44,11 @@ impl RateLimit {
         Ok((quota > 0).then_some(Self { policy, per_poll }))
     }
 
-    /// What a client is counted by, in a poll. Who has no address is one with all others of their kind.
+    /// What the client at an address is counted by, in a poll. Who has none is one with all others of their kind.
     pub(super) fn counted_by(&self, poll: &PollId, client: Option<IpAddr>) -> String {
-        let client = client.map_or_else(|| "unknown".to_owned(), |it| it.to_string());
+        let client = client
+            .map(network)
+            .map_or_else(|| "unknown".to_owned(), |it| it.to_string());
         if self.per_poll {
             format!("{poll}:{client}")
         } else {

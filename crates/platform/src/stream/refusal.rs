@@ -1,6 +1,6 @@
 //! What a client is told of a vote that its poll does not take.
 
-use ballot::{OptionName, PollId, Timestamp};
+use ballot::{OptionName, PollId, Refusal, Timestamp};
 use conventions::Problem;
 use serde_json::{Map, json};
 
@@ -23,6 +23,13 @@ impl Appended {
                 retry_after,
                 quota,
             },
+            Self::Ineligible(refusal) => Problem::Ineligible {
+                detail,
+                code: refusal.code,
+                language: refusal
+                    .reason
+                    .map_or_else(|| "en".to_owned(), |reason| reason.language),
+            },
             Self::Recorded { .. } | Self::Unpublished => Problem::Internal(detail),
         }
     }
@@ -30,6 +37,10 @@ impl Appended {
     /// Likewise, in words alone: for one of many votes.
     pub fn detail(&self, poll: &PollId) -> String {
         match self {
+            Self::Ineligible(Refusal { code, reason }) => reason.as_ref().map_or_else(
+                || format!("By the organizer's rules you may not cast this vote: {code}."),
+                |reason| reason.text.clone(),
+            ),
             Self::UnknownOption(options) => choices(poll, options),
             Self::VoterMissing => format!(
                 "Each voter has one vote in the poll \"{poll}\". Say who votes by \"voter\"."

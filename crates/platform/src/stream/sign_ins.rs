@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use conventions::client::network;
 use http::HeaderMap;
 
 use super::Names;
@@ -58,6 +59,7 @@ impl SignIns {
     }
 
     fn key(&self, headers: &HeaderMap) -> String {
-        self.names.failed_sign_ins(self.proxies.client(headers))
+        let client = self.proxies.client(headers).map(network);
+        self.names.failed_sign_ins(client)
     }
 }
