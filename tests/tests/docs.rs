@@ -18,7 +18,8 @@ fn the_readme_lists_every_variable_with_its_default() {
     let manifest: toml::Table = read("spin.toml").parse().unwrap();
     for (name, variable) in manifest["variables"].as_table().unwrap() {
         let shown = match variable["default"].as_str().unwrap() {
-            "" => "*(secret)*".to_owned(),
+            "" if variable.get("secret").is_some() => "*(secret)*".to_owned(),
+            "" => "*(none)*".to_owned(),
             default => format!("`{default}`"),
         };
         let row = format!("| `{name}` | {shown} |");

@@ -16,6 +16,16 @@ pub async fn components() -> Result<()> {
     .await
 }
 
+/// The policy of the tests.
+pub async fn unruly_policy() -> Result<()> {
+    step("Build the policy of the tests", async |step| {
+        let arguments = ["build", "--release", "--target", "wasm32-wasip2"];
+        step.run(cargo(&[&arguments[..], &["--package", "unruly"]].concat()))
+            .await
+    })
+    .await
+}
+
 /// The local runtime. It is selected as one of the default members, not by `--package`: so cargo
 /// settles on the same features of all dependencies as for the tests, and builds them once.
 pub async fn host() -> Result<()> {

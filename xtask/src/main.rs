@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what is done with this checkout. Each command has a file of its own.
 
+mod bound;
 mod build;
 mod cargo;
 mod cast;
@@ -52,6 +53,8 @@ enum Command {
     Poll(poll::Options),
     /// Cast the votes of a file, one on each line; run again, it counts none twice
     Cast(cast::Options),
+    /// Give a policy bounds: on the steps that it takes for a ballot, and on its memory
+    Bound(bound::Options),
     /// Prepare what the manifests in k8s/ need
     #[command(subcommand)]
     K8s(k8s::Command),
@@ -84,6 +87,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Recount { repair } => return recount::recount(repair),
         Command::Poll(options) => poll::poll(options)?,
         Command::Cast(options) => return cast::cast(options),
+        Command::Bound(options) => bound::bound(options)?,
         Command::K8s(command) => k8s::k8s(command)?,
         Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,

@@ -34,6 +34,7 @@ pub async fn test(options: Options) -> Result<()> {
     }
     if !elsewhere {
         build::components().await?;
+        build::unruly_policy().await?;
         build::host().await?;
     }
     let target = only.unwrap_or("*");

@@ -1,5 +1,7 @@
 //! `cargo xtask up`: from a fresh checkout to a service that answers, and on until Ctrl-C.
 
+use std::{fs, path::PathBuf};
+
 use anyhow::{Context, Result, ensure};
 use stack::{
     App, Postgres, Redis, Runtime, Secrets,
@@ -9,7 +11,7 @@ use stack::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{build, instance::Instance, prerequisites, step::step, supervise};
+use crate::{bound, build, instance::Instance, prerequisites, step::step, supervise};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -26,6 +28,9 @@ pub struct Options {
     /// SPINVOTE_RUNTIME says, else Spin 4.1 or later if that is on PATH, else the host
     #[arg(long)]
     runtime: Option<Runtime>,
+    /// A policy of your own, a WebAssembly component, in place of that of spin.toml
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 pub async fn up(options: Options) -> Result<()> {
@@ -85,8 +90,18 @@ async fn run(options: Options) -> Result<()> {
     .await?;
     // Spin ends a runtime whose subscriber has lost Redis, so that has one of its own: pages stay up.
     let (subscribers, others) = manifest.subscribers_and_others();
+    let manifest = match &options.policy {
+        Some(policy) => {
+            let path = directory.join("spin.toml");
+            fs::write(&path, checkout::manifest_with_policy(policy)?)?;
+            Some(path)
+        }
+        None => None,
+    };
+    bound::warn(manifest.as_deref())?;
     let http = Settings {
         runtime,
+        manifest,
         port: Some(options.port),
         variables: app::variables(&redis, &postgres, &secrets),
         components: others,
