@@ -20,6 +20,9 @@ use tokio_postgres::NoTls;
 /// Long enough for a busy machine; nothing waits so long that goes well.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// For so long results may be kept: the default of `results_cache_ms`, and a little.
+const RESULTS_AGE: Duration = Duration::from_millis(260);
+
 /// What everybody may ask: paths of each component, and one that nobody serves.
 pub const PUBLIC: [&str; 16] = [
     "/",
@@ -230,9 +233,15 @@ impl Client {
         receipt
     }
 
-    /// The tallies of cats and dogs.
+    /// Results at this path as they are now: those from before are waited for to become too old.
+    pub async fn results(&self, path: &str) -> Value {
+        tokio::time::sleep(RESULTS_AGE).await;
+        self.get(path).await.json()
+    }
+
+    /// The tallies of cats and dogs, as they are now.
     pub async fn tallies(&self) -> (i64, i64) {
-        let results = self.get("/api/results").await.json();
+        let results = self.results("/api/results").await;
         (
             results["cats"].as_i64().expect("cats"),
             results["dogs"].as_i64().expect("dogs"),

@@ -154,11 +154,11 @@ async fn a_gateway_names_its_voters() {
     assert_eq!(rejected.len(), 1);
     assert!(rejected[0].1.contains("Say who votes"), "{rejected:?}");
     eventually("the latest of each voter counts", async || {
-        let results = world.get("/api/polls/lunch/results").await.json();
+        let results = world.results("/api/polls/lunch/results").await;
         results["total"] == 2 && results["changes"] == 1
     })
     .await;
-    let results = world.get("/api/polls/lunch/results").await.json();
+    let results = world.results("/api/polls/lunch/results").await;
     assert_eq!(results["options"][0]["count"], 1);
     assert_eq!(results["options"][1]["count"], 1);
 }

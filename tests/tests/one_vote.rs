@@ -62,7 +62,7 @@ fn cookie_of(answer: &Answer) -> String {
 
 /// Counts of soup, rice and bread; voters; changes.
 async fn standing(world: &World) -> [i64; 5] {
-    let results = world.get("/api/polls/lunch/results").await.json();
+    let results = world.results("/api/polls/lunch/results").await;
     let count = |i: usize| results["options"][i]["count"].as_i64().unwrap();
     let number = |name: &str| results[name].as_i64().unwrap();
     assert_eq!(results["total"], results["voters"]);

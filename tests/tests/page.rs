@@ -780,7 +780,7 @@ async fn people_vote_once_in_any_script_and_may_change_it() {
             .await;
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
-    let results = world.get("/api/polls/words/results").await.json();
+    let results = world.results("/api/polls/words/results").await;
     assert_eq!(
         (&results["voters"], &results["changes"]),
         (&json!(1), &json!(2))

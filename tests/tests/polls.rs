@@ -112,7 +112,7 @@ async fn a_poll_is_created_voted_in_changed_and_watched() {
     assert_eq!(changed.status, 200, "{changed:?}");
     let vote = vote_in(&world, "pets", "birds").await;
     world.receipt(&vote).await;
-    let results = world.get("/api/polls/pets/results").await.json();
+    let results = world.results("/api/polls/pets/results").await;
     let options = json!([
         { "option": "dogs", "count": 0, "percentage": 0.0 },
         { "option": "cats", "count": 1, "percentage": 50.0 },
@@ -422,7 +422,7 @@ async fn options_are_the_same_in_every_form_of_unicode() {
         assert_eq!(vote.status, 201, "{vote:?}");
         world.receipt(&vote).await;
     }
-    let results = world.get("/api/polls/words/results").await.json();
+    let results = world.results("/api/polls/words/results").await;
     assert_eq!(results["options"][0]["count"], 2);
 }
 
@@ -605,8 +605,8 @@ async fn muffle_the_bell(world: &World) {
 }
 
 async fn total(world: &World, poll: &str) -> Value {
-    let results = world.get(&format!("/api/polls/{poll}/results")).await;
-    results.json()["total"].clone()
+    let results = format!("/api/polls/{poll}/results");
+    world.results(&results).await["total"].clone()
 }
 
 #[tokio::test]

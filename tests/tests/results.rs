@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use reqwest::Method;
-use spinvote_tests::{Answer, World};
+use spinvote_tests::{Answer, World, eventually};
 
 #[tokio::test]
 async fn without_votes_everything_is_zero() {
@@ -120,4 +121,91 @@ async fn a_client_may_wait_for_its_receipt() {
     assert_eq!(answer.json()["status"], "counted");
     assert_eq!(answer.header("preference-applied"), "wait=10");
     assert!((700..4000).contains(&started.elapsed().as_millis()));
+}
+
+/// PostgreSQL's answer is held up, so that all who ask come while it is being asked.
+#[tokio::test]
+async fn those_who_ask_at_the_same_time_are_one_query() {
+    let world = World::start().await;
+    let mut sql = world.sql().await;
+    world.get("/api/results").await;
+    // Older than the cache allows.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let lock = sql.transaction().await.unwrap();
+    lock.batch_execute("lock table votes in access exclusive mode")
+        .await
+        .unwrap();
+    let watcher = world.sql().await;
+    let waiting = async || -> i64 {
+        let statement = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'spinvote_reader'";
+        watcher.query_one(statement, &[]).await.unwrap().get(0)
+    };
+    let asking = join_all((0..48).map(|_| world.get("/api/results")));
+    let watching = async {
+        eventually("somebody waits for PostgreSQL", async || {
+            waiting().await > 0
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let queries = waiting().await;
+        lock.commit().await.unwrap();
+        queries
+    };
+    let (answers, queries) = tokio::join!(asking, watching);
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    // One for each instance, of which the runtime makes more than it must when many come at once.
+    assert!(
+        (1..48).contains(&queries),
+        "{queries} queries for 48 requests"
+    );
+}
+
+#[tokio::test]
+async fn results_are_as_old_as_they_may_be_and_no_older() {
+    let world = World::start_with(|it| it.variable("results_cache_ms", 400)).await;
+    assert_eq!(world.tallies().await, (0, 0));
+    let read = Instant::now();
+    let accepted = world.vote("cats").await;
+    world.receipt(&accepted).await;
+    eventually("the vote shows", async || world.tallies().await == (1, 0)).await;
+    assert!(
+        read.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        read.elapsed()
+    );
+}
+
+/// However old results may be: who has just voted by the form sees them with the vote.
+#[tokio::test]
+async fn a_voter_is_shown_results_with_the_vote() {
+    let world = World::start_with(|it| it.variable("results_cache_ms", 60_000)).await;
+    let page = world.get("/results").await.body;
+    assert!(page.contains("0 votes"), "{page}");
+    let accepted = world.vote("cats").await;
+    let receipt = world.receipt(&accepted).await;
+    let voted = format!("/results?vote={}", receipt["vote_id"].as_str().unwrap());
+    let page = world.get(&voted).await.body;
+    assert!(page.contains("1 vote"), "{page}");
+}
+
+#[tokio::test]
+async fn while_postgresql_is_gone_all_who_ask_are_told_soon() {
+    let mut world = World::start().await;
+    world.get("/api/results").await;
+    world.stack.postgres.pause().unwrap();
+    let before = Instant::now();
+    let answers = join_all((0..8).map(|_| world.get("/api/results"))).await;
+    world.stack.postgres.resume();
+    for answer in answers {
+        assert!([200, 503].contains(&answer.status.as_u16()), "{answer:?}");
+    }
+    assert!(
+        before.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        before.elapsed()
+    );
+    eventually("results are back", async || {
+        world.get("/api/results").await.status == 200
+    })
+    .await;
 }

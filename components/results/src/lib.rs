@@ -3,16 +3,20 @@
 mod page;
 mod queries;
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use ballot::{FlatResults, PollId, Receipt, Results, VoteId};
+use bytes::Bytes;
 use conventions::{Problem, prefer};
 use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use pages::PollPath;
 use platform::Request;
 use platform::postgres::Postgres;
-use platform::{Failure, PerInstance};
+use platform::settings::{self, InvalidSetting};
+use platform::{Failure, PerInstance, Recent};
+use serde::Serialize;
 use spin_sdk::http::IntoResponse;
 use spin_sdk::http_service;
 
@@ -26,7 +30,33 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The results of the default poll, in a shape that is older than other polls.
 const FLAT: &str = "/api/results";
 
-static POSTGRES: PerInstance<Postgres> = PerInstance::new();
+/// What an instance answers from.
+struct Source {
+    postgres: Postgres,
+    /// How polls stand, as it was a moment ago.
+    standings: Recent<PollId, Result<Option<Arc<Standing>>, Failure>>,
+}
+
+static SOURCE: PerInstance<Source> = PerInstance::new();
+
+impl Source {
+    /// Reads the variable `results_cache_ms`, and those of [`Postgres::from_settings`].
+    async fn from_settings() -> Result<Self, InvalidSetting> {
+        let expected = "must be a whole number of milliseconds";
+        let age: u32 = settings::parsed("results_cache_ms", expected).await?;
+        Ok(Self {
+            postgres: Postgres::from_settings().await?,
+            standings: Recent::new(Duration::from_millis(age.into())),
+        })
+    }
+}
+
+/// How a poll stands, and the answers that say so to programs, which are written when one first asks.
+struct Standing {
+    results: Results,
+    json: OnceLock<Bytes>,
+    flat_json: OnceLock<Bytes>,
+}
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -36,18 +66,18 @@ async fn handle(request: Request) -> impl IntoResponse {
         request,
         async |request| {
             conventions::allow(&request, &[Method::GET])?;
-            let postgres = POSTGRES.get(Postgres::from_settings).await?;
+            let source = SOURCE.get(Source::from_settings).await?;
             let path = request.uri().path();
             match PollPath::parse(path) {
                 // The default poll has a shape of its own there.
                 Some((poll, PollPath::ApiResults)) => {
                     let flat = path == FLAT;
-                    results(postgres, poll, flat, request.headers()).await
+                    results(source, poll, flat, request.headers()).await
                 }
                 Some((poll, PollPath::ApiReceipt(vote_id))) => {
-                    receipt(postgres, poll, vote_id, request.headers()).await
+                    receipt(&source.postgres, poll, vote_id, request.headers()).await
                 }
-                Some((poll, PollPath::Results)) => page::results(postgres, poll, &request).await,
+                Some((poll, PollPath::Results)) => page::results(source, poll, &request).await,
                 _ => Err(Problem::NothingHere),
             }
         },
@@ -57,28 +87,55 @@ async fn handle(request: Request) -> impl IntoResponse {
 
 /// `GET /api/polls/{poll}/results`, and `GET /api/results`, which is flat.
 async fn results(
-    postgres: &Postgres,
+    source: &Source,
     poll: PollId,
     flat: bool,
     headers: &HeaderMap,
 ) -> conventions::Result {
-    let results = find_results(postgres, poll).await?;
-    let mut response = if flat {
-        conventions::json(StatusCode::OK, &FlatResults(&results))?
+    let standing = source
+        .standings
+        .get(&poll, standing(&source.postgres, &poll))
+        .await;
+    let standing = known(standing, &poll)?;
+    let results = &standing.results;
+    let body = if flat {
+        written(&standing.flat_json, &FlatResults(results))?
     } else {
-        conventions::json(StatusCode::OK, &results)?
+        written(&standing.json, results)?
     };
+    let mut response = conventions::respond(StatusCode::OK, "application/json", body);
     response.headers_mut().insert(CACHE_CONTROL, TWO_SECONDS);
     conventions::revalidate(response, headers)
 }
 
-async fn find_results(postgres: &Postgres, poll: PollId) -> conventions::Result<Results> {
-    let unknown =
-        format!("There is no poll \"{poll}\". GET /api/polls lists those that there are.");
-    queries::results(postgres, poll)
-        .await
-        .map_err(unavailable)?
-        .ok_or(Problem::NotFound(unknown))
+async fn standing(postgres: &Postgres, poll: &PollId) -> Result<Option<Arc<Standing>>, Failure> {
+    let results = queries::results(postgres, poll.clone()).await?;
+    Ok(results.map(|results| {
+        Arc::new(Standing {
+            results,
+            json: OnceLock::new(),
+            flat_json: OnceLock::new(),
+        })
+    }))
+}
+
+fn known(
+    standing: Result<Option<Arc<Standing>>, Failure>,
+    poll: &PollId,
+) -> conventions::Result<Arc<Standing>> {
+    standing.map_err(unavailable)?.ok_or_else(|| {
+        let detail = "GET /api/polls lists those that there are.";
+        Problem::NotFound(format!("There is no poll \"{poll}\". {detail}"))
+    })
+}
+
+/// A value as JSON, written once.
+fn written(json: &OnceLock<Bytes>, value: &impl Serialize) -> conventions::Result<Bytes> {
+    if let Some(json) = json.get() {
+        return Ok(json.clone());
+    }
+    let text = serde_json::to_vec(value).map_err(|error| Problem::Internal(error.to_string()))?;
+    Ok(json.get_or_init(|| text.into()).clone())
 }
 
 /// `GET /api/votes/{vote_id}`, and `GET /api/polls/{poll}/votes/{vote_id}`

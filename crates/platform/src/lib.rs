@@ -24,6 +24,7 @@ mod idempotency_key;
 mod organizers;
 mod per_instance;
 mod proxies;
+mod recent;
 mod serve;
 mod voters;
 
@@ -33,6 +34,7 @@ pub use connection::{Cause, Failure};
 pub use idempotency_key::idempotency_key;
 pub use organizers::Organizers;
 pub use per_instance::PerInstance;
+pub use recent::Recent;
 pub use serve::{Request, Streamed, serve, serve_streamed};
 pub use spin_sdk::time::sleep;
 pub use voters::{Credentials, NewVoter, Voters};
