@@ -19,9 +19,16 @@ fn built(name: &str) -> PathBuf {
     checkout::root().join(file)
 }
 
+/// Milliseconds: on a busy machine a thread may be long in coming.
+const PATIENT: u32 = 8000;
+
+fn patient(builder: StackBuilder) -> StackBuilder {
+    builder.variable("policy_timeout_ms", PATIENT)
+}
+
 /// A Spinvote whose policy does what the header `x-policy` says.
 fn unruly(builder: StackBuilder) -> StackBuilder {
-    builder
+    patient(builder)
         .policy(built("unruly"))
         .variable("policy_headers", "x-policy, x-code, x-group")
 }
@@ -180,7 +187,8 @@ async fn vote_in(world: &World, poll: &str, name: &str, value: &str) -> Answer {
 #[tokio::test]
 async fn in_rust_only_some_addresses_may_vote() {
     let policy = example("Rust", "address-ranges.wasm");
-    let world = World::start_with(|it| it.policy(policy).variable("trusted_proxies", 1)).await;
+    let world =
+        World::start_with(|it| patient(it).policy(policy).variable("trusted_proxies", 1)).await;
     let token = &world.stack.secrets().organizer_token;
     let poll = json!({ "poll": "canteen", "question": "?", "options": ["cats", "dogs"] });
     let created = world
@@ -208,8 +216,12 @@ async fn in_rust_only_some_addresses_may_vote() {
 #[tokio::test]
 async fn in_python_only_members_may_vote() {
     let policy = example("Python", "members.wasm");
-    let world =
-        World::start_with(|it| it.policy(policy).variable("policy_headers", "X-Group")).await;
+    let world = World::start_with(|it| {
+        patient(it)
+            .policy(policy)
+            .variable("policy_headers", "X-Group")
+    })
+    .await;
     assert_eq!(
         vote_in(&world, "default", "x-group", "members")
             .await
@@ -249,7 +261,7 @@ fn the_line_of_spin_toml_is_found_and_replaced() {
 #[tokio::test]
 async fn in_javascript_votes_count_on_weekdays() {
     let policy = example("JavaScript", "weekdays.wasm");
-    let world = World::start_with(|it| it.policy(policy)).await;
+    let world = World::start_with(|it| patient(it).policy(policy)).await;
     // 1970-01-01 was a Thursday.
     let day = || {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -272,12 +284,16 @@ async fn in_javascript_votes_count_on_weekdays() {
 
 /// The unruly policy, with bounds.
 fn bounded() -> PathBuf {
-    let file = checkout::root().join("target/policies/unruly.wasm");
+    bounded_by(100_000_000)
+}
+
+fn bounded_by(steps: u64) -> PathBuf {
+    let file = checkout::root().join(format!("target/policies/unruly-{steps}.wasm"));
     static ONCE: Mutex<()> = Mutex::new(());
     let _guard = ONCE.lock();
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let output = Command::new(checkout::target().join("debug/xtask"))
-        .args(["bound", "--memory", "16"])
+        .args(["bound", "--memory", "16", "--steps", &steps.to_string()])
         .arg(built("unruly"))
         .arg(&file)
         .output()
@@ -329,6 +345,25 @@ async fn people_read_the_reason_in_their_language() {
         browser.text(".detail [lang=de]").await,
         "Du kannst ab Montag abstimmen."
     );
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_for_a_policy_than_its_time() {
+    // A few seconds on any machine.
+    let policy = bounded_by(4_000_000_000);
+    let world =
+        World::start_with(|it| unruly(it).policy(policy).variable("policy_timeout_ms", 300)).await;
+    eventually("the policy answers", async || {
+        vote(&world, "allow", &[]).await.status == 201
+    })
+    .await;
+    let before = Instant::now();
+    vote(&world, "loop", &[]).await.problem(503);
+    let waited = before.elapsed();
+    let limits = Duration::from_millis(300)..Duration::from_millis(2000);
+    assert!(limits.contains(&waited), "{waited:?}");
+    assert_eq!(appended(&world).await, 1);
+    assert!(world.stack.app_output().contains("no answer within 300 ms"));
 }
 
 /// A policy that fails is a 503 for the vote in hand. All others are answered as if nothing had happened.
