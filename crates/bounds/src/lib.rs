@@ -82,39 +82,36 @@ pub fn bound(policy: &[u8], bounds: Bounds) -> Result<Vec<u8>> {
 
 /// Whether a component has bounds.
 pub fn is_bounded(component: &[u8]) -> bool {
-    let mut depth = 0;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload {
-            Ok(Payload::Version { .. }) => depth += 1,
-            Ok(Payload::End(_)) => depth -= 1,
-            Ok(Payload::CustomSection(section)) if depth == 1 && section.name() == SECTION => {
-                return true;
-            }
-            Ok(_) => {}
-            Err(_) => return false,
-        }
-    }
-    false
+    let is_mark = |payload| matches!(payload, Payload::CustomSection(it) if it.name() == SECTION);
+    own(component).map_while(Result::ok).any(is_mark)
 }
 
 /// Whether it exports the interface.
 fn exports(component: &[u8]) -> Result<bool> {
-    let mut depth = 0;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload? {
-            Payload::Version { .. } => depth += 1,
-            Payload::End(_) => depth -= 1,
-            Payload::ComponentExportSection(exports) if depth == 1 => {
-                for export in exports {
-                    if export?.name.name == POLICY {
-                        return Ok(true);
-                    }
+    for payload in own(component) {
+        if let Payload::ComponentExportSection(exports) = payload? {
+            for export in exports {
+                if export?.name.name == POLICY {
+                    return Ok(true);
                 }
             }
-            _ => {}
         }
     }
     Ok(false)
+}
+
+/// What a component holds itself, rather than the modules and components in it.
+fn own(component: &[u8]) -> impl Iterator<Item = wasmparser::Result<Payload<'_>>> {
+    let mut depth = 0;
+    let payloads = Parser::new(0).parse_all(component);
+    payloads.filter(move |payload| {
+        match payload {
+            Ok(Payload::Version { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth -= 1,
+            _ => {}
+        }
+        depth == 1
+    })
 }
 
 #[cfg(test)]
