@@ -46,6 +46,11 @@ pub const PUBLIC: [&str; 16] = [
 /// What only those inside may ask: a gateway routes none of it.
 pub const INSIDE: [&str; 3] = ["/ready", "/sweep", "/metrics"];
 
+/// The text of a file of the checkout.
+pub fn read(file: &str) -> String {
+    std::fs::read_to_string(stack::checkout::root().join(file)).expect(file)
+}
+
 /// A client of a Spinvote, wherever that is.
 pub struct Client {
     http: reqwest::Client,

@@ -5,12 +5,8 @@
 use std::{path::Path, process::Command};
 
 use serde_json::Value;
-use spinvote_tests::{World, eventually};
+use spinvote_tests::{World, eventually, read};
 use stack::Role;
-
-fn read(file: &str) -> String {
-    std::fs::read_to_string(stack::checkout::root().join(file)).unwrap()
-}
 
 #[test]
 fn the_readme_lists_every_variable_with_its_default() {

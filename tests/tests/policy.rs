@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use reqwest::Method;
 use serde_json::{Value, json};
 use spinvote_tests::browser::Browser;
-use spinvote_tests::{Answer, World, eventually};
+use spinvote_tests::{Answer, World, eventually, read};
 use stack::{StackBuilder, checkout};
 
 /// A policy of the tests, as it was built.
@@ -141,10 +141,6 @@ async fn whatever_a_policy_says_is_fit_to_be_shown() {
     assert!(silent.problem(403).contains("too-young"));
     // More than any header holds.
     vote(&world, "flood", &[]).await.problem(403);
-}
-
-fn read(file: &str) -> String {
-    std::fs::read_to_string(checkout::root().join(file)).unwrap()
 }
 
 /// The commands of the first block after a heading.

@@ -125,7 +125,7 @@ async fn a_client_may_wait_for_its_receipt() {
 
 /// PostgreSQL's answer is held up, so that all who ask come while it is being asked.
 #[tokio::test]
-async fn those_who_ask_at_the_same_time_are_one_query() {
+async fn those_who_ask_at_the_same_time_share_a_query() {
     let world = World::start().await;
     let mut sql = world.sql().await;
     world.get("/api/results").await;

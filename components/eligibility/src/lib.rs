@@ -20,10 +20,6 @@ use spin_sdk::http_service;
 use spin_sdk::wasip3::http::types::{Fields, Response};
 use spin_sdk::wasip3::wit_future;
 
-/// The headers that hold the ballot, without which the question is whether there are rules at all, and the refusal.
-const BALLOT: &str = "ballot";
-const REFUSAL: &str = "refusal";
-
 /// The code by which a policy says of the blank ballot that it has no rules.
 const NO_RULES: &str = "no-rules";
 
@@ -31,7 +27,7 @@ const NO_RULES: &str = "no-rules";
 /// are.
 #[http_service]
 async fn handle(request: Request) -> Response {
-    let Some(line) = request.headers().get(BALLOT) else {
+    let Some(line) = request.headers().get(Ballot::HEADER) else {
         return respond(if has_rules() { 200 } else { 204 }, None);
     };
     match Ballot::from_line(line.as_bytes()).map(check) {
@@ -44,7 +40,7 @@ async fn handle(request: Request) -> Response {
 fn respond(status: u16, refusal: Option<String>) -> Response {
     let headers = Fields::new();
     // One that does not fit is none: who asked will say that the policy failed.
-    let _ = refusal.map(|line| headers.set(REFUSAL, &[line.into_bytes()]));
+    let _ = refusal.map(|line| headers.set(Refusal::HEADER, &[line.into_bytes()]));
     let (_, no_trailers) = wit_future::new(|| Ok(None));
     let (response, _) = Response::new(headers, None, no_trailers);
     let _ = response.set_status_code(status);

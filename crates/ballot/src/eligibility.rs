@@ -51,6 +51,9 @@ const LONGEST_CODE: usize = 40;
 const LONGEST_REASON: usize = 500;
 
 impl Ballot {
+    /// The header of a request that holds one. Without it the question is whether there are rules at all.
+    pub const HEADER: &str = "ballot";
+
     /// One line of ASCII, which a header can hold whatever is in it.
     pub fn to_line(&self) -> Option<String> {
         to_line(self)
@@ -63,6 +66,9 @@ impl Ballot {
 }
 
 impl Refusal {
+    /// The header of an answer that holds one.
+    pub const HEADER: &str = "refusal";
+
     /// What a policy answered, whatever that is, made fit to be shown: by wit/policy.wit.
     pub fn bounded(code: String, reason: Option<Reason>) -> Self {
         let code_fits = (1..=LONGEST_CODE).contains(&code.len())

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conventions::{Announced, Problem, Result};
-use futures::future::{Either, select};
 use futures::{StreamExt, poll};
 use spin_sdk::http::body::IncomingBodyExt;
-use spin_sdk::time::sleep;
 
 use crate::Request;
 use crate::settings::{self, InvalidSetting};
+use crate::within::within;
 
 /// What a client may ask of us before it has said anything.
 #[derive(Debug, Clone, Copy)]
@@ -42,10 +41,8 @@ pub async fn body(request: Request, limits: &BodyLimits) -> Result<Bytes> {
     if let Poll::Ready(body) = poll!(reading.as_mut()) {
         return body;
     }
-    match select(reading, pin!(sleep(limits.time))).await {
-        Either::Left((body, _)) => body,
-        Either::Right(_) => Err(Problem::TooSlow { limit: limits.time }),
-    }
+    let body = within(limits.time, reading).await;
+    body.unwrap_or(Err(Problem::TooSlow { limit: limits.time }))
 }
 
 async fn read(request: Request, announced: Option<u64>, limit: usize) -> Result<Bytes> {

@@ -1,15 +1,14 @@
 //! Connections that an instance keeps, and does not wait for for ever.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use conventions::Problem;
-use futures::future::{Either, select};
 use serde_json::json;
 use spin_sdk::time::sleep;
 
 use crate::log;
+use crate::within::within;
 
 /// Redis, PostgreSQL or the policy did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,10 +105,9 @@ impl<C> Kept<C> {
         open: impl AsyncFn() -> Result<C, Cause>,
         act: impl AsyncFn(&C) -> Result<T, Cause>,
     ) -> Result<T, Failure> {
-        let attempt = pin!(self.attempt(open, act));
-        let outcome = match select(attempt, pin!(sleep(self.timeout))).await {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => {
+        let outcome = match within(self.timeout, self.attempt(open, act)).await {
+            Some(outcome) => outcome,
+            None => {
                 // Whatever still comes on it would answer a question that nobody asks any more.
                 let mut state = self.state();
                 if let State::Open(_) = *state {

@@ -2,29 +2,23 @@
 //! instances of its own, so that nothing a policy does ends the one that asks.
 
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ballot::{Ballot, OptionName, PollId, Refusal, Voter};
 use conventions::list;
-use futures::future::{Either, select};
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderName};
-use spin_sdk::time::sleep;
 use spin_sdk::wasip3::http::client;
 use spin_sdk::wasip3::http::types::{self, Fields};
 use spin_sdk::wasip3::wit_future;
 
 use crate::settings::{self, InvalidSetting};
+use crate::within::within;
 use crate::{Cause, Failure};
 
 /// Spin calls the component by its id, without a network.
 const ELIGIBILITY: &str = "eligibility.spin.internal";
-
-/// The headers that hold what is asked and, if there is one, the refusal.
-const BALLOT: &str = "ballot";
-const REFUSAL: &str = "refusal";
 
 /// Characters: what is beyond in a header is not shown to the policy. All of them together are a header, too.
 const LONGEST_VALUE: usize = 1000;
@@ -87,7 +81,7 @@ impl Eligibility {
                 .get(USER_AGENT)
                 .and_then(|value| value.to_str().ok())
                 .map(shown),
-            languages: list(headers, ACCEPT_LANGUAGE),
+            languages: shown(&list(headers, ACCEPT_LANGUAGE)),
             headers: chosen.take(MOST_VALUES).collect(),
         })
     }
@@ -107,7 +101,7 @@ impl Eligibility {
             voter: voter.map(|voter| voter.as_str().to_owned()),
             address: circumstances.address.map(|address| address.to_string()),
             user_agent: circumstances.user_agent.clone(),
-            languages: shown(&circumstances.languages),
+            languages: circumstances.languages.clone(),
             time: time
                 .ok()
                 .and_then(|time| time.as_millis().try_into().ok())
@@ -139,16 +133,12 @@ impl Eligibility {
         }
     }
 
-    /// Spin sets no time limit, so one is set here.
     async fn ask(&self, ballot: Option<&Ballot>) -> Result<(u16, Option<Vec<u8>>), Failure> {
-        let answer = pin!(ask(ballot));
-        match select(answer, pin!(sleep(self.timeout))).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(_) => Err(Failure {
-                upstream: Failure::POLICY,
-                cause: Cause::TimedOut(self.timeout),
-            }),
-        }
+        let answer = within(self.timeout, ask(ballot)).await;
+        answer.unwrap_or(Err(Failure {
+            upstream: Failure::POLICY,
+            cause: Cause::TimedOut(self.timeout),
+        }))
     }
 }
 
@@ -158,7 +148,7 @@ async fn ask(ballot: Option<&Ballot>) -> Result<(u16, Option<Vec<u8>>), Failure>
     let headers = Fields::new();
     if let Some(ballot) = ballot {
         let line = ballot.to_line().ok_or_else(|| failed("no ballot"))?;
-        let set = headers.set(BALLOT, &[line.into_bytes()]);
+        let set = headers.set(Ballot::HEADER, &[line.into_bytes()]);
         set.map_err(|_| failed("the ballot is too long"))?;
     }
     let (_, no_trailers) = wit_future::new(|| Ok(None));
@@ -170,7 +160,7 @@ async fn ask(ballot: Option<&Ballot>) -> Result<(u16, Option<Vec<u8>>), Failure>
     addressed.map_err(|()| failed("no address"))?;
     let answer = client::send(request).await;
     let answer = answer.map_err(|_| failed("it cannot be reached"))?;
-    let refusal = answer.get_headers().get(REFUSAL).pop();
+    let refusal = answer.get_headers().get(Refusal::HEADER).pop();
     Ok((answer.get_status_code(), refusal))
 }
 

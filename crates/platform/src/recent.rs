@@ -72,15 +72,16 @@ impl<K: Clone + Eq + Hash, V: Clone> Recent<K, V> {
             }
             sleep(BETWEEN_LOOKS).await;
         };
-        let asking = Asking { of: self, key };
+        let _asking = Asking { of: self, key };
         let answer = ask.await;
         if let Some(answers) = self.answers().get_mut(key) {
             answers.last = Some((asked, answer.clone()));
         }
-        drop(asking);
         answer
     }
+}
 
+impl<K, V> Recent<K, V> {
     fn answers(&self) -> MutexGuard<'_, HashMap<K, Answers<V>>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,12 +95,7 @@ struct Asking<'a, K: Eq + Hash, V> {
 
 impl<K: Eq + Hash, V> Drop for Asking<'_, K, V> {
     fn drop(&mut self) {
-        let mut answers = self
-            .of
-            .answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(answers) = answers.get_mut(self.key) {
+        if let Some(answers) = self.of.answers().get_mut(self.key) {
             answers.is_asked = false;
         }
     }
