@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what is done with this checkout. Each command has a file of its own.
 
+mod bench;
 mod bound;
 mod build;
 mod cargo;
@@ -58,6 +59,8 @@ enum Command {
     /// Prepare what the manifests in k8s/ need
     #[command(subcommand)]
     K8s(k8s::Command),
+    /// Measure Spinvote beside what it replaces and beside its limits; write bench/results and docs/performance.md
+    Bench(bench::Options),
     /// Check the format, lint, run the unit tests and build the components: for after each edit
     Check,
     /// Check the format, lint, and run all tests
@@ -89,6 +92,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Cast(options) => return cast::cast(options),
         Command::Bound(options) => bound::bound(options)?,
         Command::K8s(command) => k8s::k8s(command)?,
+        Command::Bench(options) => bench::bench(options).await?,
         Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,
     }

@@ -94,33 +94,36 @@ pub async fn browser() -> Result<()> {
 
 /// schemathesis, for the test of the API document.
 pub async fn schemathesis() -> Result<()> {
-    install(missing_of_python).await?;
     let place = stack::checkout::target().join("schemathesis");
     let pinned = stack::checkout::root().join("tests/schemathesis/requirements.txt");
+    python("schemathesis", &place, &pinned, &["--require-hashes"]).await
+}
+
+/// Python packages, in an environment of their own, as a file pins them.
+pub async fn python(name: &str, place: &Path, pinned: &Path, flags: &[&str]) -> Result<()> {
+    install(missing_of_python).await?;
     let installed = place.join("requirements.txt");
-    if fs::read(&pinned)? == fs::read(&installed).unwrap_or_default() {
+    if fs::read(pinned)? == fs::read(&installed).unwrap_or_default() {
         return Ok(());
     }
-    step("Install schemathesis", async |step| {
+    step(format!("Install {name}"), async |step| {
         let mut environment = Command::new("python3");
-        environment.args(["-m", "venv", "--clear"]).arg(&place);
+        environment.args(["-m", "venv", "--clear"]).arg(place);
         step.run(environment).await?;
         let mut pip = Command::new(place.join("bin/pip"));
-        pip.args([
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--only-binary",
-            ":all:",
-            "-r",
-        ]);
-        pip.arg(&pinned);
+        pip.args(["install", "--quiet", "--only-binary", ":all:"]);
+        pip.args(flags).arg("-r").arg(pinned);
         step.run(pip).await?;
         // Last, so that what was begun and not finished is begun anew.
-        fs::copy(&pinned, &installed)?;
+        fs::copy(pinned, &installed)?;
         Ok(())
     })
     .await
+}
+
+/// wrk, for the benchmark.
+pub async fn wrk() -> Result<()> {
+    install(missing_wrk).await
 }
 
 /// promtool, for the tests of the alerts.
@@ -201,6 +204,12 @@ fn missing_promtool() -> Vec<Missing> {
         .collect()
 }
 
+fn missing_wrk() -> Vec<Missing> {
+    let found = Command::new("wrk").arg("--version").output().is_ok();
+    let reason = "wrk is not installed".to_owned();
+    (!found).then_some(("wrk", reason)).into_iter().collect()
+}
+
 /// Debian's Python cannot make environments without a package of its own.
 fn missing_of_python() -> Vec<Missing> {
     let found = succeeds("python3", &["-c", "import ensurepip, venv"]);
@@ -276,7 +285,7 @@ fn apt() -> Option<Command> {
 /// What installs these elsewhere.
 fn advice(packages: &[&str]) -> String {
     /// The names on Debian, Fedora and of Homebrew.
-    const NAMES: [[&str; 3]; 9] = [
+    const NAMES: [[&str; 3]; 10] = [
         ["pkg-config", "pkgconf-pkg-config", "pkgconf"],
         ["libssl-dev", "openssl-devel", "openssl@3"],
         ["redis-server", "redis", "redis"],
@@ -285,6 +294,7 @@ fn advice(packages: &[&str]) -> String {
         ["chromium-driver", "chromedriver", "chromedriver"],
         ["npm", "npm", "node"],
         ["python3-venv", "python3", "python"],
+        ["wrk", "wrk", "wrk"],
         ["prometheus", "golang-github-prometheus", "prometheus"],
     ];
     let on = |system: usize| {

@@ -40,9 +40,14 @@ impl Runtime {
     pub fn choose() -> Result<Self> {
         match std::env::var("SPINVOTE_RUNTIME") {
             Ok(name) => name.parse().context("SPINVOTE_RUNTIME"),
-            Err(_) if spin_version() >= Some(OLDEST_SPIN) => Ok(Self::Spin),
+            Err(_) if Self::spin_is_on_path() => Ok(Self::Spin),
             Err(_) => Ok(Self::Host),
         }
+    }
+
+    /// Whether there is a Spin on PATH that is new enough.
+    pub fn spin_is_on_path() -> bool {
+        spin_version() >= Some(OLDEST_SPIN)
     }
 
     /// `up` of the runtime.
@@ -174,6 +179,11 @@ impl App {
     pub fn address(&self) -> Option<SocketAddr> {
         let port = self.settings.port?;
         Some((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// The number of its process, which may have started others; none while it does not run.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// Starts it, and waits until it answers, if it serves.

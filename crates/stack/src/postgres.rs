@@ -122,6 +122,11 @@ impl Postgres {
         &self.binaries
     }
 
+    /// The number of its process; none while it does not run.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// A URL with a role's name and password.
     pub fn url(&self, role: Role) -> String {
         format!(

@@ -124,6 +124,11 @@ impl Redis {
         self.port
     }
 
+    /// The number of its process; none while it does not run.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// A URL with a user's name and password.
     pub fn url(&self, user: User) -> String {
         format!(
