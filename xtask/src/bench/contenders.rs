@@ -91,6 +91,9 @@ impl Contender {
     /// Starts what takes votes, and casts one to see that it does.
     pub async fn start(self, servers: &Servers) -> Result<Running> {
         let running = self.start_unchecked(servers).await?;
+        if self.is_spinvote() {
+            running.publish(servers).await?;
+        }
         running
             .check(servers)
             .await
@@ -116,9 +119,6 @@ impl Contender {
                 settings.manifest = Some(peers::directory("empty").join("spin.toml"));
             }
             running.start_app(settings).await?;
-            if self.is_spinvote() {
-                running.get("/sweep").await.context("the sweep failed")?;
-            }
         } else {
             let command = peers::command(self, port, servers)?;
             running.start_process(command, servers)?;
@@ -210,9 +210,24 @@ impl Running {
         Ok(())
     }
 
+    /// Has all polls of PostgreSQL published to Redis, as a sweep does every few seconds.
+    pub async fn publish(&self, servers: &Servers) -> Result<()> {
+        let polls: usize = servers.sql("select count(*) from polls")?.parse()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.get("/sweep").await?;
+            ensure!(answer.status == 200, "the sweep failed: {}", answer.body);
+            let published = servers.redis_cli(&["--scan", "--pattern", "{votes}:poll:*"])?;
+            if published.lines().count() >= polls {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "not all polls are published");
+        }
+    }
+
     /// Loads it for a moment, unmeasured: connections are opened, and code is loaded.
-    pub async fn warm_up(&self, request: Request) -> Result<()> {
-        Load::run(self.address, request, 32, Duration::from_secs(1)).await?;
+    pub async fn warm_up(&self, request: Request, connections: usize) -> Result<()> {
+        Load::run(self.address, request, connections, Duration::from_secs(1)).await?;
         Ok(())
     }
 
@@ -258,7 +273,7 @@ impl Running {
     /// Casts a vote, and sees that it was taken, not only that it was answered.
     async fn check(&self, servers: &Servers) -> Result<()> {
         let mut connection = Connection::open(self.address).await?;
-        let (status, body) = connection.post(Request::Vote.path(), VOTE).await?;
+        let (status, body) = connection.post(&Request::Vote.path(), VOTE).await?;
         ensure!(status == 201, "a vote was answered with {status}: {body}");
         let answer: Value = serde_json::from_str(&body).context("the answer is not JSON")?;
         ensure!(answer["option"] == "cats", "the answer is {answer}");

@@ -10,18 +10,26 @@ use tokio::process::Command;
 /// A request, which is sent again and again.
 #[derive(Clone, Copy)]
 pub enum Request {
+    /// In the poll `default`.
     Vote,
+    /// Of the poll `default`.
     Results,
+    /// In another poll.
+    VoteIn(&'static str),
+    /// Of another poll.
+    ResultsOf(&'static str),
     /// So many votes at once, a line each.
     Votes(usize),
 }
 
 impl Request {
-    pub fn path(self) -> &'static str {
+    pub fn path(self) -> String {
         match self {
-            Self::Vote => "/api/vote",
-            Self::Results => "/api/results",
-            Self::Votes(_) => "/api/votes",
+            Self::Vote => "/api/vote".to_owned(),
+            Self::Results => "/api/results".to_owned(),
+            Self::VoteIn(poll) => format!("/api/polls/{poll}/vote"),
+            Self::ResultsOf(poll) => format!("/api/polls/{poll}/results"),
+            Self::Votes(_) => "/api/votes".to_owned(),
         }
     }
 
@@ -36,8 +44,8 @@ impl Request {
             ]
         };
         match self {
-            Self::Vote => post("application/json", VOTE, 1),
-            Self::Results => Vec::new(),
+            Self::Vote | Self::VoteIn(_) => post("application/json", VOTE, 1),
+            Self::Results | Self::ResultsOf(_) => Vec::new(),
             Self::Votes(number) => post("application/x-ndjson", &format!("{VOTE}\n"), number),
         }
     }

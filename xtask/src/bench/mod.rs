@@ -6,15 +6,22 @@
 //! - [`votes`] and others: one kind of measurement each
 //! - [`figures`], [`machine`], [`page`], [`plots`]: what becomes of it
 
+mod bulk;
 mod client;
+mod consumer;
 mod contenders;
 mod figures;
+mod growth;
 mod load;
 mod machine;
+mod memory;
 mod page;
 mod peers;
+mod plots;
 mod servers;
+mod start;
 mod usage;
+mod visible;
 mod votes;
 
 use std::time::Duration;
@@ -57,6 +64,18 @@ pub enum Kind {
     Votes,
     /// GET /api/results
     Results,
+    /// POST /api/votes, many votes in each request
+    Bulk,
+    /// How fast a backlog is counted
+    Consumer,
+    /// From cast to visible, at steady rates
+    Visible,
+    /// From start to first answer
+    Start,
+    /// Memory, and size
+    Memory,
+    /// With more votes stored, more polls, more options
+    Growth,
 }
 
 impl Kind {
@@ -69,6 +88,12 @@ impl Kind {
         match self {
             Self::Votes => votes::votes(bench).await,
             Self::Results => votes::results(bench).await,
+            Self::Bulk => bulk::bulk(bench).await,
+            Self::Consumer => consumer::consumer(bench).await,
+            Self::Visible => visible::visible(bench).await,
+            Self::Start => start::start(bench).await,
+            Self::Memory => memory::memory(bench).await,
+            Self::Growth => growth::growth(bench).await,
         }
     }
 }

@@ -7,24 +7,35 @@ use clap::ValueEnum;
 use stack::checkout;
 
 use super::{
-    Kind,
+    Kind, consumer,
     contenders::Contender,
     figures::{Figures, Results},
-    votes,
+    growth, plots, visible, votes,
 };
 
 fn file() -> PathBuf {
     checkout::root().join("docs/performance.md")
 }
 
-/// Makes the page's tables again, of what bench/results has.
+/// Makes the page's tables and its plots again, of what bench/results has.
 pub fn write() -> Result<()> {
-    let file = file();
-    if !file.exists() {
-        return Ok(());
+    let page = fs::read_to_string(file()).context("could not read docs/performance.md")?;
+    fs::write(file(), filled(&page)?).context("could not write docs/performance.md")?;
+    for (plot, svg) in plots()? {
+        fs::write(&plot, svg).with_context(|| format!("could not write {}", plot.display()))?;
     }
-    let page = fs::read_to_string(&file)?;
-    fs::write(&file, filled(&page)?).context("could not write docs/performance.md")
+    Ok(())
+}
+
+/// Each plot, and where it is.
+fn plots() -> Result<Vec<(PathBuf, String)>> {
+    let mut plots = Vec::new();
+    for kind in Kind::value_variants() {
+        if let (Some(plot), Some(results)) = (plots::file(*kind), Results::read(*kind)?) {
+            plots.push((plot, plots::render(*kind, &results.figures)?));
+        }
+    }
+    Ok(plots)
 }
 
 /// The page with its tables as bench/results has them.
@@ -53,13 +64,16 @@ fn filled(page: &str) -> Result<String> {
 /// When it was measured, on what, and how often.
 fn about(results: &Results) -> String {
     let machine = &results.machine;
+    let rounds = match results.figures.rounds() {
+        1 => "one round".to_owned(),
+        rounds => format!("medians of {rounds} rounds"),
+    };
     format!(
-        "{}, {} cores of {}, {} GiB, medians of {} rounds, {} s a load, at {}.\n",
+        "{}, {} cores of {}, {} GiB, {rounds}, {} s a load, at {}.\n",
         results.date,
         machine.cores,
         machine.cpu,
         machine.memory_gib,
-        results.figures.rounds(),
         results.seconds,
         results.commit
     )
@@ -68,12 +82,57 @@ fn about(results: &Results) -> String {
 /// The tables of one kind, in Markdown.
 pub fn tables(kind: Kind, figures: &Figures) -> Vec<String> {
     match kind {
-        Kind::Votes | Kind::Results => {
-            let mut tables = vec![rates(figures)];
-            tables.push(latencies(figures));
-            tables
-        }
+        Kind::Votes | Kind::Results => vec![rates(figures), latencies(figures)],
+        Kind::Bulk => vec![plain(
+            "votes/s",
+            figures,
+            &[1, 2, 8].map(|number| (votes::connections(number), "votes/s", 0)),
+        )],
+        Kind::Consumer => vec![plain(
+            "votes/s",
+            figures,
+            &[1, 2, 4].map(|number| (consumer::consumers(number), "votes/s", 0)),
+        )],
+        Kind::Visible => ["p50 ms", "p99 ms", "longest ms"]
+            .map(|metric| {
+                let cases = [100, 1000, 3000].map(|votes| (visible::rate(votes), metric, 1));
+                plain(metric, figures, &cases)
+            })
+            .into(),
+        Kind::Start => vec![plain("ms", figures, &[("start".to_owned(), "ms", 0)])],
+        Kind::Memory => vec![plain(
+            "MB",
+            figures,
+            &["idle", "loaded", "artefact"].map(|case| (case.to_owned(), "MB", 1)),
+        )],
+        Kind::Growth => [
+            ("votes/s", 0),
+            ("results/s", 0),
+            ("counted/s", 0),
+            ("visible p99 ms", 1),
+        ]
+        .map(|(metric, digits)| {
+            let cases = growth::CASES.map(|case| (case.to_owned(), metric, digits));
+            plain(metric, figures, &cases)
+        })
+        .into(),
     }
+}
+
+/// One metric in several cases, a column each.
+fn plain(corner: &str, figures: &Figures, cases: &[(String, &str, usize)]) -> String {
+    let cells: Vec<_> = cases
+        .iter()
+        .map(|(case, metric, digits)| {
+            move |contender| cell(figures.median(contender, case, metric), *digits)
+        })
+        .collect();
+    let columns: Vec<Column> = cases
+        .iter()
+        .zip(&cells)
+        .map(|((case, ..), cell)| (case.as_str(), cell as _))
+        .collect();
+    table(corner, figures, &columns)
 }
 
 /// Requests a second, and how many times those of FastAPI that is.
@@ -152,7 +211,7 @@ fn table(corner: &str, figures: &Figures, columns: &[Column]) -> String {
 }
 
 /// A number as people read it; nothing if there is none.
-fn cell(value: Option<f64>, digits: usize) -> String {
+pub fn cell(value: Option<f64>, digits: usize) -> String {
     let Some(value) = value else {
         return String::new();
     };
@@ -181,14 +240,16 @@ mod tests {
     }
 
     #[test]
-    fn the_page_has_the_tables_that_the_results_give() {
-        let Ok(page) = fs::read_to_string(file()) else {
-            return;
-        };
-        assert_eq!(
-            filled(&page).unwrap(),
-            page,
-            "run `cargo xtask bench --report`"
-        );
+    fn the_page_has_the_tables_and_the_plots_that_the_results_give() {
+        const STALE: &str = "run `cargo xtask bench --report`";
+        let page = fs::read_to_string(file()).unwrap();
+        assert_eq!(filled(&page).unwrap(), page, "{STALE}");
+        for (plot, svg) in plots().unwrap() {
+            assert_eq!(fs::read_to_string(plot).unwrap(), svg, "{STALE}");
+        }
+        for kind in Kind::value_variants() {
+            let shown = page.contains(&format!("<!-- bench:{} -->", kind.id()));
+            assert!(shown, "the page does not show {}", kind.id());
+        }
     }
 }

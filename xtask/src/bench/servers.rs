@@ -13,6 +13,9 @@ use stack::{
     postgres::{DATABASE, Durability},
 };
 
+/// The name of a database that was put aside.
+const ASIDE: &str = "aside";
+
 /// A Redis and a PostgreSQL, and the directory of their data, which is used again.
 pub struct Servers {
     pub redis: Redis,
@@ -45,15 +48,11 @@ impl Servers {
             _lock: lock,
         };
         servers.redis_cli(&["FLUSHALL"])?;
-        for statement in ["drop database if exists", "create database"] {
-            let statement = format!("{statement} {DATABASE}");
-            succeed(
-                servers
-                    .psql()
-                    .env("PGDATABASE", "postgres")
-                    .args(["-c", &statement]),
-            )?;
-        }
+        servers.outside(&[
+            &format!("drop database if exists {ASIDE}"),
+            &format!("drop database if exists {DATABASE}"),
+            &format!("create database {DATABASE}"),
+        ])?;
         migrate::run(&servers.postgres, &servers.secrets)?;
         Ok(servers)
     }
@@ -72,6 +71,39 @@ impl Servers {
         self.sql("drop schema if exists docker_sample cascade")?;
         self.sql("vacuum (analyze) votes, vote_events, polls, voters")?;
         self.sql("checkpoint").map(drop)
+    }
+
+    /// Puts the database aside as it is, and an empty one into its place.
+    pub fn put_aside(&self) -> Result<()> {
+        self.outside(&[&format!(
+            "create database {ASIDE} template {DATABASE} strategy file_copy"
+        )])?;
+        self.empty()
+    }
+
+    /// Lets the database and the one that was put aside change places.
+    pub fn swap(&self) -> Result<()> {
+        self.outside(&[
+            &format!("alter database {DATABASE} rename to swapped"),
+            &format!("alter database {ASIDE} rename to {DATABASE}"),
+            &format!("alter database swapped rename to {ASIDE}"),
+            "checkpoint",
+        ])
+    }
+
+    /// Drops the database that was put aside.
+    pub fn drop_aside(&self) -> Result<()> {
+        self.outside(&[&format!("drop database {ASIDE}")])
+    }
+
+    /// Statements about databases, to which nobody may be connected.
+    fn outside(&self, statements: &[&str]) -> Result<()> {
+        let mut psql = self.psql();
+        psql.env("PGDATABASE", "postgres");
+        for statement in statements {
+            psql.args(["-c", statement]);
+        }
+        succeed(&mut psql).map(drop)
     }
 
     /// What a statement returns, as text.

@@ -19,7 +19,10 @@ const CONNECTIONS: [usize; 3] = [1, 32, 256];
 
 /// A case: so many connections.
 pub fn connections(number: usize) -> String {
-    format!("{number} connections")
+    match number {
+        1 => "1 connection".to_owned(),
+        _ => format!("{number} connections"),
+    }
 }
 
 /// With 32 connections, while the consumer works on the same cores.
@@ -34,7 +37,7 @@ pub async fn votes(bench: &Bench) -> Result<Figures> {
                 return redis_alone(bench, &mut figures);
             }
             let mut running = contender.start(&bench.servers).await?;
-            running.warm_up(Request::Vote).await?;
+            running.warm_up(Request::Vote, 32).await?;
             for number in CONNECTIONS {
                 let case = connections(number);
                 load(bench, &running, Request::Vote, number, &case, &mut figures).await?;
@@ -46,7 +49,7 @@ pub async fn votes(bench: &Bench) -> Result<Figures> {
             drop(running);
             bench.servers.empty()?;
             let running = contender.start(&bench.servers).await?;
-            running.warm_up(Request::Vote).await?;
+            running.warm_up(Request::Vote, 32).await?;
             let mut consumers = contender.start_consumers(&bench.servers, 1).await?;
             load(bench, &running, Request::Vote, 32, COUNTED, &mut figures).await?;
             consumers.ensure_alive()
@@ -64,7 +67,7 @@ pub async fn results(bench: &Bench) -> Result<Figures> {
     bench
         .turns("results", &contenders, async |contender| {
             let mut running = contender.start(&bench.servers).await?;
-            running.warm_up(Request::Results).await?;
+            running.warm_up(Request::Results, 32).await?;
             for number in CONNECTIONS {
                 let case = connections(number);
                 load(
