@@ -13,6 +13,7 @@ use stack::checkout;
 use super::{
     Bench,
     contenders::Contender,
+    cost::Cost,
     figures::Figures,
     peers,
     servers::{Servers, Session, succeed},
@@ -48,13 +49,15 @@ pub async fn consumer(bench: &Bench) -> Result<Figures> {
     bench
         .turns("consumer", &contenders, async |contender| {
             for number in CONSUMERS {
-                let rate = if contender == Contender::Stores {
-                    record(&bench.servers, number, Work::Seconds(bench.seconds))?
+                let servers = &bench.servers;
+                servers.empty()?;
+                let case = consumers(number);
+                if contender == Contender::Stores {
+                    let rate = record(servers, number, Work::Seconds(bench.seconds))?;
+                    figures.add(contender, &case, "counted/s", rate);
                 } else {
-                    bench.servers.empty()?;
-                    drain(&bench.servers, contender, number, BACKLOG).await?
-                };
-                figures.add(contender, &consumers(number), "votes/s", rate);
+                    drain(servers, contender, number, BACKLOG, &case, &mut figures).await?;
+                }
             }
             Ok(())
         })
@@ -62,13 +65,15 @@ pub async fn consumer(bench: &Bench) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Votes a second at which consumers count a backlog.
+/// Has consumers count a backlog, and notes how fast they do, and what a vote costs.
 pub async fn drain(
     servers: &Servers,
     contender: Contender,
     consumers: usize,
     backlog: usize,
-) -> Result<f64> {
+    case: &str,
+    figures: &mut Figures,
+) -> Result<()> {
     append(servers, contender, backlog)?;
     let mut count = Count::open(servers, contender)?;
     let before = count.read()?;
@@ -88,6 +93,7 @@ pub async fn drain(
         thread::sleep(LOOK_EVERY);
     };
     let started = Instant::now();
+    let cost_before = Cost::so_far(&running, servers)?;
     let target = before + i64::try_from(backlog)?;
     let last = loop {
         thread::sleep(LOOK_EVERY);
@@ -98,7 +104,12 @@ pub async fn drain(
         running.ensure_alive()?;
     };
     ensure!(last <= target, "{last} votes were counted of {target}");
-    Ok((last - first) as f64 / started.elapsed().as_secs_f64())
+    let rate = (last - first) as f64 / started.elapsed().as_secs_f64();
+    figures.add(contender, case, "counted/s", rate);
+    let cost = Cost::so_far(&running, servers)?;
+    let counted = u64::try_from(last - first)?;
+    cost.add(&cost_before, counted, contender, case, figures);
+    Ok(())
 }
 
 /// Wakes the consumers as soon as all listen.

@@ -121,8 +121,7 @@ async fn counting(
 ) -> Result<()> {
     let servers = &bench.servers;
     servers.redis_cli(&["FLUSHALL"])?;
-    let rate = consumer::drain(servers, contender, 1, BACKLOG).await?;
-    figures.add(contender, case, "counted/s", rate);
+    consumer::drain(servers, contender, 1, BACKLOG, case, figures).await?;
     servers.redis_cli(&["FLUSHALL"])?;
     let running = contender.start_unchecked(servers).await?;
     running.publish(servers).await?;

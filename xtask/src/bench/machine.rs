@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, process::Command, thread};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use stack::redis;
+use stack::{checkout, redis};
 
 use super::{
     contenders::Contender,
@@ -86,17 +86,23 @@ pub fn versions(servers: &Servers, contenders: &[Contender]) -> Result<BTreeMap<
     Ok(versions)
 }
 
-/// The last commit, and whether the checkout differs from it.
+/// The last commit, with a `+` if something differs from it that is measured.
 pub fn commit() -> Result<String> {
-    let mut git = Command::new("git");
-    git.current_dir(stack::checkout::root()).args([
-        "describe",
-        "--always",
-        "--dirty",
-        "--exclude",
-        "*",
-    ]);
-    succeed(&mut git)
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.current_dir(checkout::root()).args(arguments);
+        succeed(&mut git)
+    };
+    let changes = git(&[
+        "status",
+        "--porcelain",
+        "--",
+        ".",
+        ":!bench/results",
+        ":!docs",
+    ])?;
+    let mark = if changes.is_empty() { "" } else { "+" };
+    Ok(git(&["rev-parse", "--short", "HEAD"])? + mark)
 }
 
 /// In UTC.

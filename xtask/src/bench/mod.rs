@@ -2,7 +2,7 @@
 //!
 //! In the order in which to read:
 //! - [`servers`], [`peers`], [`contenders`]: what is measured
-//! - [`load`], [`client`], [`usage`]: what measures
+//! - [`load`], [`client`], [`usage`], [`cost`]: what measures
 //! - [`votes`] and others: one kind of measurement each
 //! - [`figures`], [`machine`], [`page`], [`plots`]: what becomes of it
 
@@ -10,6 +10,7 @@ mod bulk;
 mod client;
 mod consumer;
 mod contenders;
+mod cost;
 mod figures;
 mod growth;
 mod load;
@@ -44,7 +45,7 @@ pub struct Options {
     /// What to measure; without it, everything
     kinds: Vec<Kind>,
     /// How often each contender has its turn; the median counts
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How long each load lasts
     #[arg(long, default_value_t = 5)]

@@ -47,8 +47,13 @@ fn panels(kind: Kind) -> Vec<Panel> {
             ("p99, ms", at_32(), "p99 ms", 1),
         ],
         Kind::Consumer => vec![
-            ("votes/s, 1 consumer", consumer::consumers(1), "votes/s", 0),
-            ("4 consumers", consumer::consumers(4), "votes/s", 0),
+            (
+                "votes/s, 1 consumer",
+                consumer::consumers(1),
+                "counted/s",
+                0,
+            ),
+            ("4 consumers", consumer::consumers(4), "counted/s", 0),
         ],
         Kind::Visible => vec![
             (
@@ -67,10 +72,26 @@ fn panels(kind: Kind) -> Vec<Panel> {
     }
 }
 
+/// What the plot of a kind shows, for who cannot see it.
+pub fn caption(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Votes => {
+            Some("Votes a second, and what 99 % of the answers are faster than, at 32 connections")
+        }
+        Kind::Results => Some(
+            "Results a second, and what 99 % of the answers are faster than, at 32 connections",
+        ),
+        Kind::Consumer => Some("Votes counted a second, from a backlog of a million"),
+        Kind::Visible => Some("How soon 99 % of the votes are in the tally"),
+        Kind::Memory => Some("Memory under load, and what is delivered"),
+        Kind::Bulk | Kind::Start | Kind::Growth => None,
+    }
+}
+
 /// Where the plot of a kind is, if it has one.
 pub fn file(kind: Kind) -> Option<PathBuf> {
     let name = format!("docs/images/bench-{}.svg", kind.id());
-    (!panels(kind).is_empty()).then(|| checkout::root().join(name))
+    caption(kind).map(|_| checkout::root().join(name))
 }
 
 /// The plot of a kind, as SVG.

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +13,8 @@ use stack::{
     Postgres, Redis, RedisUser, Role, Secrets, checkout, migrate, ports,
     postgres::{DATABASE, Durability},
 };
+
+use super::usage;
 
 /// The name of a database that was put aside.
 const ASIDE: &str = "aside";
@@ -153,6 +156,12 @@ impl Servers {
             command.arg("--no-auth-warning");
         }
         command
+    }
+
+    /// The CPU time that Redis and PostgreSQL have taken so far.
+    pub fn cpu(&self) -> Result<[Duration; 2]> {
+        let of = |id: Option<u32>| usage::cpu(id.as_slice());
+        Ok([of(self.redis.id())?, of(self.postgres.id())?])
     }
 
     /// Both addresses, as the peers take them. They may do everything: rights cost them nothing.

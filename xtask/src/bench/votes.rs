@@ -2,17 +2,15 @@
 //!
 //! Consumers do not run meanwhile, but for the case "32, counted": the votes wait in Redis, for everybody.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use super::{
     Bench,
     contenders::{Contender, Running},
+    cost::Cost,
     figures::Figures,
     load::{Load, Request},
-    servers::{Servers, succeed},
-    usage,
+    servers::succeed,
 };
 
 const CONNECTIONS: [usize; 3] = [1, 32, 256];
@@ -96,23 +94,15 @@ pub async fn load(
     figures: &mut Figures,
 ) -> Result<()> {
     let contender = running.contender;
-    let stores = || redis_cpu(&bench.servers);
-    let (cpu, redis) = (running.cpu()?, stores()?);
+    let before = Cost::so_far(running, &bench.servers)?;
     let load = Load::run(running.address, request, connections, bench.time()).await?;
-    let each = |time: Duration| time.as_secs_f64() * 1e6 / load.requests as f64;
+    let cost = Cost::so_far(running, &bench.servers)?;
     figures.add(contender, case, "requests/s", load.rate());
     for (name, milliseconds) in load.latencies() {
         figures.add(contender, case, &format!("{name} ms"), milliseconds);
     }
-    let cpu = each(running.cpu()?.saturating_sub(cpu));
-    figures.add(contender, case, "CPU µs", cpu);
-    let redis = each(stores()?.saturating_sub(redis));
-    figures.add(contender, case, "Redis CPU µs", redis);
+    cost.add(&before, load.requests, contender, case, figures);
     Ok(())
-}
-
-fn redis_cpu(servers: &Servers) -> Result<Duration> {
-    usage::cpu(&servers.redis.id().into_iter().collect::<Vec<_>>())
 }
 
 /// By redis-benchmark: the entry of a vote, appended by each connection as soon as the last is.
