@@ -10,14 +10,9 @@ use http::{Method, StatusCode};
 use platform::stream::{Appended, MOST_VOTES, Vote};
 use platform::{BallotBox, Failure, Request, Sender};
 use serde::Serialize;
-use spin_sdk::http::IntoResponse;
-use spin_sdk::http_service;
 use uuid::Uuid;
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve("bulk", None, request, cast).await
-}
+platform::http_service!(|request| platform::serve("bulk", None, request, cast));
 
 /// What became of the votes of one request.
 #[derive(Default, Serialize)]

@@ -9,28 +9,24 @@ use platform::postgres::Postgres;
 use platform::redis::Redis;
 use platform::{Failure, PerInstance};
 use serde_json::{Map, Value, json};
-use spin_sdk::http::IntoResponse;
-use spin_sdk::http_service;
 
 static REDIS: PerInstance<Redis> = PerInstance::new();
 static POSTGRES: PerInstance<Postgres> = PerInstance::new();
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve(
-        "health",
-        Some(&pages::ERROR_PAGES),
-        request,
-        async |request| {
-            conventions::allow(&request, &[Method::GET])?;
-            match request.uri().path() {
-                "/ready" => ready(Needs::parse(request.uri().query())?).await,
-                "/health" => conventions::json(StatusCode::OK, &json!({ "status": "healthy" })),
-                _ => Err(Problem::NothingHere),
-            }
-        },
-    )
-    .await
+platform::http_service!(|request| platform::serve(
+    "health",
+    Some(&pages::ERROR_PAGES),
+    request,
+    handle
+));
+
+async fn handle(request: Request) -> conventions::Result {
+    conventions::allow(&request, &[Method::GET])?;
+    match request.uri().path() {
+        "/ready" => ready(Needs::parse(request.uri().query())?).await,
+        "/health" => conventions::json(StatusCode::OK, &json!({ "status": "healthy" })),
+        _ => Err(Problem::NothingHere),
+    }
 }
 
 /// What the caller cannot do without. Votes are taken while PostgreSQL is down, so that the probe of

@@ -11,33 +11,27 @@ mod queries;
 use conventions::Problem;
 use office::Office;
 use pages::{OrganizePath, PollPath};
-use platform::Request;
-use spin_sdk::http::IntoResponse;
-use spin_sdk::http_service;
+use platform::{Request, Streamed};
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve_streamed(
-        "polls",
-        Some(&pages::ERROR_PAGES),
-        request,
-        async |request, streamed| {
-            let path = request.uri().path().to_owned();
-            let office = Office::open().await?;
-            if let Some(path) = OrganizePath::parse(&path) {
-                return organize::handle(office, path, request, streamed).await;
-            }
-            match PollPath::parse(&path) {
-                Some((poll, PollPath::Api)) => api::poll(office, poll, request).await,
-                Some((poll, PollPath::ApiVotes)) => {
-                    log::votes(office, poll, &request, streamed).await
-                }
-                Some((poll, PollPath::Page)) => page::poll(office, poll, &request).await,
-                None if path == "/polls" => page::polls(office, &request).await,
-                None if path == "/api/polls" => api::polls(office, request).await,
-                _ => Err(Problem::NothingHere),
-            }
-        },
-    )
-    .await
+platform::http_service!(|request| platform::serve_streamed(
+    "polls",
+    Some(&pages::ERROR_PAGES),
+    request,
+    handle
+));
+
+async fn handle(request: Request, streamed: &Streamed) -> conventions::Result {
+    let path = request.uri().path().to_owned();
+    let office = Office::open().await?;
+    if let Some(path) = OrganizePath::parse(&path) {
+        return organize::handle(office, path, request, streamed).await;
+    }
+    match PollPath::parse(&path) {
+        Some((poll, PollPath::Api)) => api::poll(office, poll, request).await,
+        Some((poll, PollPath::ApiVotes)) => log::votes(office, poll, &request, streamed).await,
+        Some((poll, PollPath::Page)) => page::poll(office, poll, &request).await,
+        None if path == "/polls" => page::polls(office, &request).await,
+        None if path == "/api/polls" => api::polls(office, request).await,
+        _ => Err(Problem::NothingHere),
+    }
 }

@@ -17,8 +17,6 @@ use platform::postgres::Postgres;
 use platform::settings::{self, InvalidSetting};
 use platform::{Failure, PerInstance, Recent};
 use serde::Serialize;
-use spin_sdk::http::IntoResponse;
-use spin_sdk::http_service;
 
 /// As old as a page that asks every two seconds would show it anyway.
 const TWO_SECONDS: HeaderValue = HeaderValue::from_static("public, max-age=2");
@@ -58,31 +56,29 @@ struct Standing {
     flat_json: OnceLock<Bytes>,
 }
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve(
-        "results",
-        Some(&pages::ERROR_PAGES),
-        request,
-        async |request| {
-            conventions::allow(&request, &[Method::GET])?;
-            let source = SOURCE.get(Source::from_settings).await?;
-            let path = request.uri().path();
-            match PollPath::parse(path) {
-                // The default poll has a shape of its own there.
-                Some((poll, PollPath::ApiResults)) => {
-                    let flat = path == FLAT;
-                    results(source, poll, flat, request.headers()).await
-                }
-                Some((poll, PollPath::ApiReceipt(vote_id))) => {
-                    receipt(&source.postgres, poll, vote_id, request.headers()).await
-                }
-                Some((poll, PollPath::Results)) => page::results(source, poll, &request).await,
-                _ => Err(Problem::NothingHere),
-            }
-        },
-    )
-    .await
+platform::http_service!(|request| platform::serve(
+    "results",
+    Some(&pages::ERROR_PAGES),
+    request,
+    handle
+));
+
+async fn handle(request: Request) -> conventions::Result {
+    conventions::allow(&request, &[Method::GET])?;
+    let source = SOURCE.get(Source::from_settings).await?;
+    let path = request.uri().path();
+    match PollPath::parse(path) {
+        // The default poll has a shape of its own there.
+        Some((poll, PollPath::ApiResults)) => {
+            let flat = path == FLAT;
+            results(source, poll, flat, request.headers()).await
+        }
+        Some((poll, PollPath::ApiReceipt(vote_id))) => {
+            receipt(&source.postgres, poll, vote_id, request.headers()).await
+        }
+        Some((poll, PollPath::Results)) => page::results(source, poll, &request).await,
+        _ => Err(Problem::NothingHere),
+    }
 }
 
 /// `GET /api/polls/{poll}/results`, and `GET /api/results`, which is flat.

@@ -18,8 +18,7 @@ use platform::Request;
 use platform::settings::InvalidSetting;
 use platform::{Failure, PerInstance, log};
 use serde_json::json;
-use spin_sdk::http::IntoResponse;
-use spin_sdk::{http_service, redis_subscriber};
+use spin_sdk::redis_subscriber;
 
 mod definitions;
 mod drain;
@@ -66,18 +65,16 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
     }
 }
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve("sweep", None, request, async |request| {
-        conventions::allow(&request, &[Method::GET])?;
-        let drain = open("sweep").await?;
-        match request.uri().path() {
-            "/sweep" => sweep(drain).await,
-            "/metrics" => metrics::metrics(&drain.consumer, &drain.postgres).await,
-            _ => Err(Problem::NothingHere),
-        }
-    })
-    .await
+platform::http_service!(|request| platform::serve("sweep", None, request, handle));
+
+async fn handle(request: Request) -> conventions::Result {
+    conventions::allow(&request, &[Method::GET])?;
+    let drain = open("sweep").await?;
+    match request.uri().path() {
+        "/sweep" => sweep(drain).await,
+        "/metrics" => metrics::metrics(&drain.consumer, &drain.postgres).await,
+        _ => Err(Problem::NothingHere),
+    }
 }
 
 /// `GET /sweep`

@@ -10,20 +10,18 @@ mod form;
 use conventions::Problem;
 use pages::PollPath;
 use platform::Request;
-use spin_sdk::http::IntoResponse;
-use spin_sdk::http_service;
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve(
-        "vote",
-        Some(&pages::ERROR_PAGES),
-        request,
-        async |request| match PollPath::parse(request.uri().path()) {
-            Some((poll, PollPath::ApiVote)) => api::cast(poll, request).await,
-            Some((poll, PollPath::Form)) => form::cast(poll, request).await,
-            _ => Err(Problem::NothingHere),
-        },
-    )
-    .await
+platform::http_service!(|request| platform::serve(
+    "vote",
+    Some(&pages::ERROR_PAGES),
+    request,
+    handle
+));
+
+async fn handle(request: Request) -> conventions::Result {
+    match PollPath::parse(request.uri().path()) {
+        Some((poll, PollPath::ApiVote)) => api::cast(poll, request).await,
+        Some((poll, PollPath::Form)) => form::cast(poll, request).await,
+        _ => Err(Problem::NothingHere),
+    }
 }

@@ -10,20 +10,21 @@ use http::{Method, StatusCode};
 use pages::Language;
 use platform::Request;
 use resources::{Kind, Resource};
-use spin_sdk::http::IntoResponse;
-use spin_sdk::http_service;
 
-#[http_service]
-async fn handle(request: Request) -> impl IntoResponse {
-    platform::serve("web", Some(&pages::ERROR_PAGES), request, async |request| {
-        let language = Language::of(request.headers());
-        let Some(resource) = resources::find(request.uri().path(), language) else {
-            return Err(Problem::NothingHere);
-        };
-        conventions::allow(&request, &[Method::GET])?;
-        answer(resource, &request)
-    })
-    .await
+platform::http_service!(|request| platform::serve(
+    "web",
+    Some(&pages::ERROR_PAGES),
+    request,
+    handle
+));
+
+async fn handle(request: Request) -> conventions::Result {
+    let language = Language::of(request.headers());
+    let Some(resource) = resources::find(request.uri().path(), language) else {
+        return Err(Problem::NothingHere);
+    };
+    conventions::allow(&request, &[Method::GET])?;
+    answer(resource, &request)
 }
 
 fn answer(resource: &'static Resource, request: &Request) -> conventions::Result {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conventions::{Announced, Problem, Result};
-use futures::{StreamExt, poll};
-use spin_sdk::http::body::IncomingBodyExt;
+use futures::poll;
 
 use crate::Request;
 use crate::settings::{self, InvalidSetting};
@@ -46,18 +45,13 @@ pub async fn body(request: Request, limits: &BodyLimits) -> Result<Bytes> {
 }
 
 async fn read(request: Request, announced: Option<u64>, limit: usize) -> Result<Bytes> {
-    let mut body = Vec::new();
-    let mut chunks = request.into_body().stream();
     // At its announced length a body is whole. That it has ended may be known only later.
-    while announced.is_none_or(|length| (body.len() as u64) < length) {
-        let Some(chunk) = chunks.next().await else {
-            break;
-        };
-        let chunk = chunk.map_err(|_| Problem::Incomplete)?;
-        if body.len() + chunk.len() > limit {
-            return Err(Problem::TooLarge { limit });
-        }
-        body.extend_from_slice(&chunk);
+    let is_enough = |body: &[u8]| {
+        body.len() > limit || announced.is_some_and(|length| body.len() as u64 >= length)
+    };
+    match request.into_body().read(is_enough).await {
+        Some(body) if body.len() > limit => Err(Problem::TooLarge { limit }),
+        Some(body) => Ok(body.into()),
+        None => Err(Problem::Incomplete),
     }
-    Ok(body.into())
 }

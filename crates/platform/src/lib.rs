@@ -27,6 +27,7 @@ mod proxies;
 mod recent;
 mod serve;
 mod voters;
+mod wasi;
 mod within;
 
 pub use ballot_box::{BallotBox, Sender};

@@ -7,15 +7,16 @@ use conventions::{Conventions, ErrorPages, InvalidOrigins, Origins, Problem, Res
 use futures::stream::{LocalBoxStream, Stream, StreamExt, TryStreamExt};
 use http::header::CONTENT_LENGTH;
 use http_body::Frame;
-use http_body_util::{Either, StreamBody};
+use http_body_util::StreamBody;
 use serde_json::json;
-use spin_sdk::http::{FullBody, IntoResponse};
+use spin_sdk::http::IntoResponse;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request as WasiRequest, Response as WasiResponse};
 
 use crate::settings::{self, InvalidSetting};
-use crate::{Failure, PerInstance, log};
+use crate::{Failure, PerInstance, log, wasi};
 
 /// With a body that has not been read.
-pub type Request = spin_sdk::http::Request;
+pub type Request = http::Request<wasi::Body>;
 
 static CONVENTIONS: PerInstance<Conventions> = PerInstance::new();
 
@@ -42,12 +43,11 @@ async fn conventions(component: &'static str) -> Result<&'static Conventions, In
 pub async fn serve(
     component: &'static str,
     pages: Option<&ErrorPages>,
-    request: Request,
+    request: WasiRequest,
     handle: impl AsyncFnOnce(Request) -> conventions::Result,
-) -> impl IntoResponse {
-    answer(component, pages, request, handle)
-        .await
-        .map(FullBody::new)
+) -> Result<WasiResponse, ErrorCode> {
+    let request = wasi::request(request)?;
+    wasi::response(answer(component, pages, request, handle).await).await
 }
 
 /// Likewise, for a component that has answers too long to be held: `handle` puts the body of such a one into
@@ -55,23 +55,21 @@ pub async fn serve(
 pub async fn serve_streamed(
     component: &'static str,
     pages: Option<&ErrorPages>,
-    request: Request,
+    request: WasiRequest,
     handle: impl AsyncFnOnce(Request, &Streamed) -> conventions::Result,
-) -> impl IntoResponse {
+) -> Result<WasiResponse, ErrorCode> {
     let streamed = Streamed(RefCell::new(None));
+    let request = wasi::request(request)?;
     let response = answer(component, pages, request, async |request| {
         handle(request, &streamed).await
     })
     .await;
-    let (mut parts, whole) = response.into_parts();
-    let body = match streamed.0.into_inner() {
-        Some(body) => {
-            parts.headers.remove(CONTENT_LENGTH);
-            Either::Right(StreamBody::new(body))
-        }
-        None => Either::Left(FullBody::new(whole)),
+    let Some(pieces) = streamed.0.into_inner() else {
+        return wasi::response(response).await;
     };
-    http::Response::from_parts(parts, body)
+    let mut response = response.map(|_| StreamBody::new(pieces));
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.into_response()
 }
 
 /// The body of an answer that is sent while it is made.
@@ -85,6 +83,30 @@ impl Streamed {
         self.0
             .replace(Some(pieces.map_ok(Frame::data).boxed_local()));
     }
+}
+
+/// Makes a component one that answers requests, by [`serve`] or [`serve_streamed`]:
+/// `http_service!(|request| platform::serve("name", None, request, handle))`.
+#[macro_export]
+macro_rules! http_service {
+    (|$request:ident| $answer:expr) => {
+        #[allow(unsafe_code, reason = "generated from the WIT of WASI")]
+        const _: () = {
+            use spin_sdk::wasip3::exports::http::handler::Guest;
+            use spin_sdk::wasip3::http::types;
+
+            struct HttpService;
+            spin_sdk::wasip3::http::service::export!(HttpService);
+
+            impl Guest for HttpService {
+                async fn handle(
+                    $request: types::Request,
+                ) -> Result<types::Response, types::ErrorCode> {
+                    $answer.await
+                }
+            }
+        };
+    };
 }
 
 async fn answer(
