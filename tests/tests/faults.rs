@@ -284,7 +284,8 @@ async fn a_runtime_without_the_redis_trigger_outlives_redis() {
 
 #[tokio::test]
 async fn a_database_failure_neither_loses_nor_rejects_a_vote() {
-    let world = World::start().await;
+    // So that several batches are on their way.
+    let world = World::start_with(|stack| stack.variable("batch_size", "5")).await;
     world.vote("cats").await;
     world.settles_at(1, 0).await;
     let sql = world.sql().await;

@@ -1,13 +1,15 @@
 //! From the stream into PostgreSQL.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::time::Instant;
 
 use ballot::{Entry, Rejection, StreamId};
+use futures::future::join;
 use platform::log::{self, Level};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
 use platform::settings::InvalidSetting;
-use platform::stream::{Consumer, Definitions, Delivery};
+use platform::stream::{Consumer, Definitions, Deliveries, Delivery};
 use platform::{Cause, Failure};
 use serde_json::json;
 
@@ -17,15 +19,17 @@ const MOST_UNSTORABLE: usize = 32;
 pub struct Drain {
     pub consumer: Consumer,
     pub definitions: Definitions,
-    pub postgres: Postgres,
+    /// A connection for each batch that is being recorded: on one, statements wait for each other.
+    lanes: [Postgres; 2],
 }
 
 /// What became of a batch.
-pub struct Batch {
+#[derive(Default)]
+struct Batch {
     /// Votes that are in the tally now and were not before.
-    pub counted: usize,
-    /// Whether the stream may hold more.
-    pub more: bool,
+    counted: usize,
+    /// Whether entries of it were given back.
+    gave_back: bool,
 }
 
 impl Drain {
@@ -33,8 +37,15 @@ impl Drain {
         Ok(Self {
             consumer: Consumer::from_settings().await?,
             definitions: Definitions::from_settings().await?,
-            postgres: Postgres::from_settings().await?,
+            lanes: [
+                Postgres::from_settings().await?,
+                Postgres::from_settings().await?,
+            ],
         })
+    }
+
+    pub fn postgres(&self) -> &Postgres {
+        &self.lanes[0]
     }
 
     /// From now on an append rings again, so this comes before reading.
@@ -42,22 +53,67 @@ impl Drain {
         self.consumer.answer_doorbell().await
     }
 
-    /// Reads a batch, records it, moves what cannot be counted to the dead letters, acknowledges.
+    /// Counts until nothing is left, or, if a time is given, reads no more after it. Returns how many votes
+    /// were counted.
+    ///
+    /// Where there is more than one batch, two are on their way: Redis reads the one, while PostgreSQL records
+    /// the other and the disk takes what it has written.
+    pub async fn drain(&self, until: Option<Instant>) -> Result<usize, Failure> {
+        let failed = Cell::new(false);
+        let goes_on = || !failed.get() && until.is_none_or(|until| Instant::now() < until);
+        let [first, second] = &self.lanes;
+        let lane = async |postgres, batch: Deliveries| {
+            let counted = self.drain_lane(postgres, batch, goes_on).await;
+            failed.set(failed.get() || counted.is_err());
+            counted
+        };
+        let batch = self.consumer.read().await?;
+        let more = batch.more;
+        let beside = async {
+            if more {
+                lane(second, self.consumer.read().await?).await
+            } else {
+                Ok(0)
+            }
+        };
+        let (one, other) = join(lane(first, batch), beside).await;
+        Ok(one? + other?)
+    }
+
+    async fn drain_lane(
+        &self,
+        postgres: &Postgres,
+        mut batch: Deliveries,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<usize, Failure> {
+        let mut counted = 0;
+        loop {
+            let done = self.count(postgres, batch.entries).await?;
+            counted += done.counted;
+            // At a high rate of votes this never ends, and a sweep alone would come too late for a Redis that fills.
+            self.consumer.tidy_in_passing().await?;
+            if !(batch.more || done.gave_back) || !goes_on() {
+                return Ok(counted);
+            }
+            batch = self.consumer.read().await?;
+        }
+    }
+
+    /// Records a batch, moves what cannot be counted to the dead letters, acknowledges.
     ///
     /// Wherever this stops, nothing is lost: what is not acknowledged is read again, and what is
     /// recorded already does not count again.
-    pub async fn count_batch(&self) -> Result<Batch, Failure> {
-        let started = Instant::now();
-        let deliveries = self.consumer.read().await?;
-        if deliveries.entries.is_empty() {
-            return Ok(Batch {
-                counted: 0,
-                more: deliveries.more,
-            });
+    async fn count(
+        &self,
+        postgres: &Postgres,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Batch, Failure> {
+        if deliveries.is_empty() {
+            return Ok(Batch::default());
         }
-
-        let (entries, mut rejected) = parse(deliveries.entries);
-        let outcome = match self.record(&entries).await {
+        let started = Instant::now();
+        let (entries, mut rejected) = parse(deliveries);
+        let outcome = match self.record(postgres, &entries).await {
             Ok(outcome) => outcome,
             Err(failure) => {
                 let parsed = entries.iter().map(|entry| &entry.stream_id);
@@ -103,7 +159,7 @@ impl Drain {
         );
         Ok(Batch {
             counted: outcome.counted.len(),
-            more: deliveries.more || !outcome.undecided.is_empty(),
+            gave_back: !outcome.undecided.is_empty(),
         })
     }
 
@@ -119,7 +175,7 @@ impl Drain {
 
     /// Records a batch with one statement. If PostgreSQL cannot store something in it, halves of it, and so
     /// on down to the row, which is refused: it must not hold up the others.
-    async fn record(&self, entries: &[Entry]) -> Result<Outcome, Failure> {
+    async fn record(&self, postgres: &Postgres, entries: &[Entry]) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
         let mut undecided = Vec::from([Range {
             start: 0,
@@ -127,7 +183,10 @@ impl Drain {
         }]);
         let mut unstorable = 0;
         while let Some(range) = undecided.pop() {
-            match self.record_range(entries, &range, &mut outcome).await {
+            match self
+                .record_range(postgres, entries, &range, &mut outcome)
+                .await
+            {
                 Ok(()) => {}
                 Err(Failure {
                     cause: Cause::Unstorable(sqlstate),
@@ -157,6 +216,7 @@ impl Drain {
     /// One statement: all of it is recorded, or nothing.
     async fn record_range(
         &self,
+        postgres: &Postgres,
         batch: &[Entry],
         range: &Range<usize>,
         outcome: &mut Outcome,
@@ -194,7 +254,7 @@ impl Drain {
             ),
         ];
         let statement = "select outcome, positions from record_votes($1, $2, $3, $4, $5, $6, $7::int[]::boolean[])";
-        for row in self.postgres.query(statement, &parameters).await? {
+        for row in postgres.query(statement, &parameters).await? {
             let positions: Vec<Option<i32>> = column(&row, "positions")?;
             // PostgreSQL counts from 1.
             let positions = positions

@@ -1,7 +1,7 @@
 //! Counts votes: drains the stream into PostgreSQL, each vote once.
 //!
 //! One wasm file, two components: `tally` is woken by the doorbell, `sweep` by
-//! `GET /sweep`. Both do the same, [`Drain::count_batch`], until nothing is left or time is up.
+//! `GET /sweep`. Both do the same, [`Drain::drain`], until nothing is left or time is up.
 //! `sweep` also says how things stand: `GET /metrics`.
 
 #![expect(
@@ -53,16 +53,9 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
     drain.answer_doorbell().await?;
     // A vote that found no definition has rung, too, and waits for it.
     if !drain.definitions.are_published().await? {
-        definitions::publish(&drain.postgres, &drain.definitions).await?;
+        definitions::publish(drain.postgres(), &drain.definitions).await?;
     }
-    loop {
-        let more = drain.count_batch().await?.more;
-        // At a high rate of votes this never ends, and a sweep alone would come too late for a Redis that fills.
-        drain.consumer.tidy_in_passing().await?;
-        if !more {
-            return Ok(());
-        }
-    }
+    drain.drain(None).await.map(drop)
 }
 
 platform::http_service!(|request| platform::serve("sweep", None, request, handle));
@@ -72,7 +65,7 @@ async fn handle(request: Request) -> conventions::Result {
     let drain = open("sweep").await?;
     match request.uri().path() {
         "/sweep" => sweep(drain).await,
-        "/metrics" => metrics::metrics(&drain.consumer, &drain.postgres).await,
+        "/metrics" => metrics::metrics(&drain.consumer, drain.postgres()).await,
         _ => Err(Problem::NothingHere),
     }
 }
@@ -92,15 +85,8 @@ async fn sweep(drain: &Drain) -> conventions::Result {
 /// are left.
 async fn drain_some(drain: &Drain) -> Result<(usize, i64), Failure> {
     let until = Instant::now() + SWEEP_FOR;
-    definitions::publish(&drain.postgres, &drain.definitions).await?;
-    let mut counted = 0;
-    loop {
-        let batch = drain.count_batch().await?;
-        counted += batch.counted;
-        if !batch.more || Instant::now() >= until {
-            break;
-        }
-    }
+    definitions::publish(drain.postgres(), &drain.definitions).await?;
+    let counted = drain.drain(Some(until)).await?;
     let left = drain.tidy_up().await?;
     Ok((counted, left))
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ballot::{RawEntry, RawField, RawFields, Rejection, StreamId};
+use rmp::{Marker, decode};
 use serde_json::json;
 
 use super::producer::texts;
@@ -146,13 +147,11 @@ impl Consumer {
             }
             reply => reply?,
         };
-        let [Value::Int64(more), values @ ..] = reply.as_slice() else {
-            return Err(unexpected("read.lua"));
-        };
-        Ok(Deliveries {
-            entries: values.chunks(7).map(delivery).collect::<Result<_, _>>()?,
-            more: *more != 0,
-        })
+        match reply.as_slice() {
+            [Value::Binary(packed)] => unpack(packed),
+            _ => None,
+        }
+        .ok_or_else(|| unexpected("read.lua"))
     }
 
     async fn run_read(&self) -> Result<Vec<Value>, Failure> {
@@ -390,41 +389,58 @@ fn numbers<const N: usize>(reply: &[Value]) -> Option<[i64; N]> {
     numbers.try_into().ok()
 }
 
-/// Reads the six values that read.lua gives for an entry.
-fn delivery(values: &[Value]) -> Result<Delivery, Failure> {
-    let [
-        Value::Binary(id),
-        option,
-        poll,
-        vote_id,
-        voter,
-        timestamp,
-        accepted,
-    ] = values
-    else {
-        return Err(unexpected("read.lua"));
-    };
-    let id = str::from_utf8(id).ok().and_then(StreamId::parse);
-    let field = |value: &Value| match value {
-        Value::Binary(bytes) => Some(RawField::Bytes(bytes.clone())),
-        Value::Int64(bytes) => Some(RawField::TooLong(bytes.unsigned_abs())),
-        _ => None,
-    };
-    Ok(Delivery {
-        stream_id: id.ok_or_else(|| unexpected("read.lua"))?,
-        raw: match option {
-            Value::Status(fields) => {
-                let fields = fields.parse().map_err(|_| unexpected("read.lua"))?;
-                RawEntry::TooManyFields(fields)
-            }
-            _ => RawEntry::Fields(RawFields {
-                option: field(option),
-                poll: field(poll),
-                vote_id: field(vote_id),
-                voter: field(voter),
-                timestamp: field(timestamp),
-                accepted: field(accepted),
-            }),
-        },
+/// Reads what read.lua has packed.
+fn unpack(mut packed: &[u8]) -> Option<Deliveries> {
+    let reply = &mut packed;
+    let parts = decode::read_array_len(reply).ok()?;
+    let more: u8 = decode::read_int(reply).ok()?;
+    let entries = (1..parts).map(|_| delivery(reply)).collect::<Option<_>>()?;
+    Some(Deliveries {
+        entries,
+        more: more != 0,
     })
+}
+
+fn delivery(reply: &mut &[u8]) -> Option<Delivery> {
+    let values = decode::read_array_len(reply).ok()?;
+    let stream_id = StreamId::parse(str::from_utf8(text(reply)?).ok()?)?;
+    let raw = match values {
+        2 => RawEntry::TooManyFields(decode::read_int(reply).ok()?),
+        8 => {
+            let (option, vote) = (field(reply)?, field(reply)?);
+            RawEntry::Fields(RawFields {
+                option: option.or(vote),
+                poll: field(reply)?,
+                vote_id: field(reply)?,
+                voter: field(reply)?,
+                timestamp: field(reply)?,
+                accepted: field(reply)?,
+            })
+        }
+        _ => return None,
+    };
+    Some(Delivery { stream_id, raw })
+}
+
+/// A field that may be absent.
+fn field(reply: &mut &[u8]) -> Option<Option<RawField>> {
+    let field = match Marker::from_u8(*reply.first()?) {
+        Marker::False => {
+            decode::read_bool(reply).ok()?;
+            None
+        }
+        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
+            Some(RawField::Bytes(text(reply)?.to_vec()))
+        }
+        _ => Some(RawField::TooLong(decode::read_int(reply).ok()?)),
+    };
+    Some(field)
+}
+
+/// A string of Lua's: any bytes.
+fn text<'a>(reply: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = decode::read_str_len(reply).ok()?;
+    let (text, rest) = reply.split_at_checked(length.try_into().ok()?)?;
+    *reply = rest;
+    Some(text)
 }
