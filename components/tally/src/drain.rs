@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use ballot::{Entry, Rejection, StreamId};
+use ballot::{Cell, Entry, Rejection, StreamId};
 use platform::log::{self, Level};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
-use platform::settings::InvalidSetting;
+use platform::settings::{self, InvalidSetting};
 use platform::stream::{Consumer, Definitions, Delivery};
 use platform::{Cause, Failure};
 use serde_json::json;
@@ -15,6 +15,7 @@ use serde_json::json;
 const MOST_UNSTORABLE: usize = 32;
 
 pub struct Drain {
+    pub cell: Cell,
     pub consumer: Consumer,
     pub definitions: Definitions,
     pub postgres: Postgres,
@@ -31,6 +32,7 @@ pub struct Batch {
 impl Drain {
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         Ok(Self {
+            cell: cell().await?,
             consumer: Consumer::from_settings().await?,
             definitions: Definitions::from_settings().await?,
             postgres: Postgres::from_settings().await?,
@@ -56,7 +58,7 @@ impl Drain {
             });
         }
 
-        let (entries, mut rejected) = parse(deliveries.entries);
+        let (entries, mut rejected) = parse(&self.cell, deliveries.entries);
         let outcome = match self.record(&entries).await {
             Ok(outcome) => outcome,
             Err(failure) => {
@@ -242,6 +244,15 @@ impl Drain {
     }
 }
 
+/// The variable `cell`.
+async fn cell() -> Result<Cell, InvalidSetting> {
+    let name = "cell";
+    Cell::parse(&settings::text(name).await?).map_err(|_| InvalidSetting {
+        name,
+        problem: "must be empty, or lower-case letters, digits and inner hyphens",
+    })
+}
+
 /// What PostgreSQL made of a batch, as positions in it.
 #[derive(Default)]
 struct Outcome {
@@ -265,11 +276,11 @@ impl Outcome {
     }
 }
 
-fn parse(deliveries: Vec<Delivery>) -> (Vec<Entry>, Vec<(StreamId, Rejection)>) {
+fn parse(cell: &Cell, deliveries: Vec<Delivery>) -> (Vec<Entry>, Vec<(StreamId, Rejection)>) {
     let mut entries = Vec::with_capacity(deliveries.len());
     let mut rejected = Vec::new();
     for Delivery { stream_id, raw } in deliveries {
-        match Entry::parse(stream_id.clone(), raw) {
+        match Entry::parse(cell, stream_id.clone(), raw) {
             Ok(entry) => entries.push(entry),
             Err(reason) => rejected.push((stream_id, reason)),
         }

@@ -54,7 +54,7 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
     drain.answer_doorbell().await?;
     // A vote that found no definition has rung, too, and waits for it.
     if !drain.definitions.are_published().await? {
-        definitions::publish(&drain.postgres, &drain.definitions).await?;
+        definitions::publish(drain).await?;
     }
     loop {
         let more = drain.count_batch().await?.more;
@@ -95,7 +95,7 @@ async fn sweep(drain: &Drain) -> conventions::Result {
 /// are left.
 async fn drain_some(drain: &Drain) -> Result<(usize, i64), Failure> {
     let until = Instant::now() + SWEEP_FOR;
-    definitions::publish(&drain.postgres, &drain.definitions).await?;
+    definitions::publish(drain).await?;
     let mut counted = 0;
     loop {
         let batch = drain.count_batch().await?;
