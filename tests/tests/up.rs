@@ -58,14 +58,20 @@ impl Instance {
         }
     }
 
-    /// An address, as `cargo xtask env` tells it.
+    /// An address, as `cargo xtask env` tells it once all of it runs.
     async fn address(&self, name: &str) -> String {
-        let output = xtask(&self.data).arg("env").output().await.unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("export {name}=")));
-        line.expect(name).trim_matches('\'').to_owned()
+        let mut address = None;
+        eventually(&format!("{name} is told"), async || {
+            let output = xtask(&self.data).arg("env").output().await.unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            address = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("export {name}=")))
+                .map(|value| value.trim_matches('\'').to_owned());
+            address.is_some()
+        })
+        .await;
+        address.unwrap()
     }
 
     /// How long a vote takes from the answer until it is counted.
@@ -156,12 +162,12 @@ async fn pages_stay_up_while_redis_is_gone_and_the_doorbell_is_heard_again() {
     instance.stop().await;
 }
 
-/// Ports that follow each other, so many, and are all free.
+/// The first of so many ports that follow each other, and that nobody else is given.
 fn ports_in_a_row(count: u16) -> u16 {
     loop {
-        let first = stack::ports::free().unwrap();
-        if (first..first.saturating_add(count)).all(stack::ports::is_free) {
-            return first;
+        let ports: Vec<_> = (0..count).map(|_| stack::ports::free().unwrap()).collect();
+        if ports.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+            return ports[0];
         }
     }
 }
