@@ -162,6 +162,21 @@ fn the_first_change_in_contributing_works_step_by_step() {
     std::fs::remove_dir_all(&copy).unwrap();
 }
 
+#[test]
+fn the_simulation_says_what_the_page_shows() {
+    let simulation = Command::new("python3")
+        .arg(stack::checkout::root().join("bench/scaling.py"))
+        .output()
+        .unwrap();
+    assert!(simulation.status.success(), "{simulation:?}");
+    let said = String::from_utf8(simulation.stdout).unwrap();
+    let page = read("docs/scaling.md");
+    assert!(
+        page.contains(&format!("```\n{said}```\n")),
+        "docs/scaling.md does not show:\n{said}"
+    );
+}
+
 /// What a command of docs/kubernetes.md runs inside a pod, and what the shell around it does.
 fn in_a_pod(page: &str, program: &str) -> String {
     let line = page

@@ -8,13 +8,14 @@ use spinvote_tests::World;
 
 /// Which role has which privilege on what. Of an owner's privileges on its own things only those on the
 /// database and the defaults are listed.
-const PRIVILEGES: [(&str, &str, &str); 32] = [
+const PRIVILEGES: [(&str, &str, &str); 33] = [
     ("owner", "database", "CONNECT"),
     ("owner", "database", "CREATE"),
     ("owner", "database", "TEMPORARY"),
     ("owner", "default for functions", "EXECUTE"),
     ("public", "database", "CONNECT"),
     ("public", "schema public", "USAGE"),
+    ("spinvote_consumer", "function announce_cell", "EXECUTE"),
     ("spinvote_consumer", "function poll_definitions", "EXECUTE"),
     ("spinvote_consumer", "function poll_revisions", "EXECUTE"),
     ("spinvote_consumer", "function record_votes", "EXECUTE"),

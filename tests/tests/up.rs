@@ -21,11 +21,18 @@ struct Instance {
 
 impl Instance {
     async fn start() -> Self {
-        let [port, redis, postgres] = [(); 3].map(|()| stack::ports::free().unwrap().to_string());
+        let [port, redis, postgres] = [(); 3].map(|()| stack::ports::free().unwrap());
+        Self::start_on(port, redis, postgres, 1).await
+    }
+
+    /// Each cell takes one port more for itself, and one for its Redis.
+    async fn start_on(port: u16, redis: u16, postgres: u16, cells: u16) -> Self {
+        let [port, redis, postgres] = [port, redis, postgres].map(|port| port.to_string());
         let data = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("up-{port}"));
         let process = xtask(&data)
             .args(["up", "--port", &port])
             .args(["--redis-port", &redis, "--postgres-port", &postgres])
+            .args(["--cells", &cells.to_string()])
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
@@ -51,14 +58,20 @@ impl Instance {
         }
     }
 
-    /// The address of its Redis, as `cargo xtask env` tells it.
-    async fn redis_url(&self) -> String {
-        let output = xtask(&self.data).arg("env").output().await.unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("export REDIS_URL="));
-        line.expect("REDIS_URL").trim_matches('\'').to_owned()
+    /// An address, as `cargo xtask env` tells it once all of it runs.
+    async fn address(&self, name: &str) -> String {
+        let mut address = None;
+        eventually(&format!("{name} is told"), async || {
+            let output = xtask(&self.data).arg("env").output().await.unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            address = text
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("export {name}=")))
+                .map(|value| value.trim_matches('\'').to_owned());
+            address.is_some()
+        })
+        .await;
+        address.unwrap()
     }
 
     /// How long a vote takes from the answer until it is counted.
@@ -92,7 +105,9 @@ async fn pages_stay_up_while_redis_is_gone_and_the_doorbell_is_heard_again() {
     let instance = Instance::start().await;
     instance.counted_within().await;
 
-    let mut redis = redis_at(&instance.redis_url().await).await.unwrap();
+    let mut redis = redis_at(&instance.address("REDIS_URL").await)
+        .await
+        .unwrap();
     let info: String = redis::cmd("INFO")
         .arg("server")
         .query_async(&mut redis)
@@ -144,5 +159,54 @@ async fn pages_stay_up_while_redis_is_gone_and_the_doorbell_is_heard_again() {
         }
     );
     assert!(asked > 100, "{asked}");
+    instance.stop().await;
+}
+
+/// The first of so many ports that follow each other, and that nobody else is given.
+fn ports_in_a_row(count: u16) -> u16 {
+    loop {
+        let ports: Vec<_> = (0..count).map(|_| stack::ports::free().unwrap()).collect();
+        if ports.windows(2).all(|pair| pair[1] == pair[0] + 1) {
+            return ports[0];
+        }
+    }
+}
+
+#[tokio::test]
+async fn cells_share_the_tallies_and_each_is_swept() {
+    let first = ports_in_a_row(5);
+    let instance = Instance::start_on(first, first + 2, first + 4, 2).await;
+    let second = instance.address("SPINVOTE_URL_2").await;
+    assert_eq!(second, format!("http://127.0.0.1:{}", first + 1));
+    let second = Client::of(&second);
+    // It knows of the polls as soon as it was swept.
+    let mut vote = None;
+    eventually("the second cell takes a vote", async || {
+        let answer = second.vote("dogs").await;
+        let taken = answer.status == 201;
+        vote = taken.then_some(answer);
+        taken
+    })
+    .await;
+    let receipt = instance.client.receipt(&vote.unwrap()).await;
+    assert_eq!(receipt["option"], "dogs");
+
+    // What nobody rings for is counted by the sweep of its own cell.
+    let url = instance.address("REDIS_URL_2").await;
+    assert_eq!(
+        url.rsplit(':').next(),
+        Some((first + 3).to_string().as_str())
+    );
+    let mut redis = redis_at(&url).await.unwrap();
+    let mut append = redis::cmd("XADD");
+    append.arg(&["votes", "*", "vote", "cats"]);
+    let id: String = append.query_async(&mut redis).await.unwrap();
+    eventually("the bare entry is counted", async || {
+        let receipt = instance.client.get(&format!("/api/votes/{id}@2")).await;
+        receipt.status == 200
+    })
+    .await;
+    // Nobody asks a cell for results but the first.
+    assert_eq!(second.get("/api/results").await.status, 404);
     instance.stop().await;
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use stack::{Postgres, Redis, RedisUser, Role, checkout, secrets::write_private};
+use stack::{Postgres, RedisUser, Role, checkout, secrets::write_private};
+
+use crate::cell::Cell;
 
 const NOT_RUNNING: &str = "nothing runs in this checkout; start it with `cargo xtask up`";
 
@@ -52,17 +54,26 @@ impl Instance {
     /// Lets [`addresses`] find us, until we end.
     pub fn publish(
         &self,
-        url: &str,
-        redis: &Redis,
+        cells: &[Cell],
         postgres: &Postgres,
         organizer_token: &str,
     ) -> Result<()> {
-        let redis = redis.url(RedisUser::Operator);
+        let mut text = String::new();
+        for cell in cells {
+            // The first as if it were the only one.
+            let of_cell = match cell.number {
+                1 => String::new(),
+                number => format!("_{number}"),
+            };
+            let (url, redis) = (cell.url()?, cell.redis.url(RedisUser::Operator));
+            text += &format!(
+                "export SPINVOTE_URL{of_cell}='{url}'\n\
+                 export REDIS_URL{of_cell}='{redis}'\n"
+            );
+        }
         let postgres = postgres.url(Role::Operator);
-        let text = format!(
-            "export SPINVOTE_URL='{url}'\n\
-             export REDIS_URL='{redis}'\n\
-             export DATABASE_URL='{postgres}'\n\
+        text += &format!(
+            "export DATABASE_URL='{postgres}'\n\
              export SPINVOTE_TOKEN='{organizer_token}'\n"
         );
         write_private(&self.directory.join("addresses"), &text)

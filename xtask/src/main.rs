@@ -5,6 +5,7 @@ mod bound;
 mod build;
 mod cargo;
 mod cast;
+mod cell;
 mod check;
 mod curl;
 mod deny;

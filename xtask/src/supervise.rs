@@ -1,13 +1,17 @@
 //! Keeps the parts running: starts again what ended, later each time it ends at once.
 
 use std::{
+    net::SocketAddr,
     process::ExitStatus,
     time::{Duration, Instant},
 };
 
 use anyhow::Result;
+use futures::future::join_all;
 use stack::{App, Postgres, Redis, http};
 use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::cell::{Cell, named};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -46,28 +50,33 @@ part!(Redis);
 part!(Postgres);
 
 /// Keeps these running, which run already, for ever.
-pub async fn supervise(
-    redis: &mut Redis,
-    postgres: &mut Postgres,
-    app: &mut App,
-    subscriber: &mut App,
-) {
-    let mut redis = Supervised::new("Redis", redis);
-    let mut postgres = Supervised::new("PostgreSQL", postgres);
-    let mut app = Supervised::new("the runtime", app);
-    let mut subscriber = Supervised::new("the subscriber", subscriber);
-    loop {
-        redis.look().await;
-        postgres.look().await;
-        app.look().await;
-        subscriber.look().await;
-        sleep(LOOK_EVERY).await;
-    }
+pub async fn supervise(postgres: &mut Postgres, cells: &mut [Cell]) {
+    let mut postgres = Supervised::new("PostgreSQL".to_owned(), postgres);
+    // Each by itself: to start a part takes a while, and no cell waits for another.
+    let cells = cells.iter_mut().map(async |cell| {
+        let mut redis = Supervised::new(named("Redis", cell.number), &mut cell.redis);
+        let mut app = Supervised::new(named("the runtime", cell.number), &mut cell.app);
+        let mut subscriber =
+            Supervised::new(named("the subscriber", cell.number), &mut cell.subscriber);
+        loop {
+            redis.look().await;
+            app.look().await;
+            subscriber.look().await;
+            sleep(LOOK_EVERY).await;
+        }
+    });
+    let database = async {
+        loop {
+            postgres.look().await;
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::join!(database, join_all(cells));
 }
 
 /// A part that runs, or ran and is due to start again.
 struct Supervised<'a, P> {
-    name: &'static str,
+    name: String,
     part: &'a mut P,
     started: Instant,
     delay: Duration,
@@ -75,7 +84,7 @@ struct Supervised<'a, P> {
 }
 
 impl<'a, P: Part> Supervised<'a, P> {
-    fn new(name: &'static str, part: &'a mut P) -> Self {
+    fn new(name: String, part: &'a mut P) -> Self {
         Self {
             name,
             part,
@@ -121,8 +130,9 @@ impl<'a, P: Part> Supervised<'a, P> {
     }
 }
 
-/// Calls the watchman for ever, and says when that begins to fail, and when it works again.
-pub async fn sweep(address: std::net::SocketAddr) {
+/// Calls the watchman of a cell for ever, and says when that begins to fail, and when it works again.
+pub async fn sweep(cell: u16, address: SocketAddr) {
+    let the_sweep = named("the sweep", cell);
     let mut failing = false;
     let mut clock = interval(SWEEP_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,8 +144,8 @@ pub async fn sweep(address: std::net::SocketAddr) {
             Err(error) => Some(format!("{error:#}")),
         };
         match &failure {
-            Some(reason) if !failing => say(&format!("the sweep fails: {reason}")),
-            None if failing => say("the sweep works again"),
+            Some(reason) if !failing => say(&format!("{the_sweep} fails: {reason}")),
+            None if failing => say(&format!("{the_sweep} works again")),
             _ => {}
         }
         failing = failure.is_some();

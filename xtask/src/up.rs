@@ -3,15 +3,23 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use futures::future::join_all;
 use stack::{
-    App, Postgres, Redis, Runtime, Secrets,
+    Postgres, Redis, Runtime, Secrets,
     app::{self, Settings},
     checkout, migrate, ports,
     postgres::Durability,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{bound, build, instance::Instance, prerequisites, step::step, supervise};
+use crate::{
+    bound, build,
+    cell::{Cell, named},
+    instance::Instance,
+    prerequisites,
+    step::step,
+    supervise,
+};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -31,7 +39,14 @@ pub struct Options {
     /// A policy of your own, a WebAssembly component, in place of that of spin.toml
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// How many cells: Redis servers, each with what takes votes in it and counts them, all of them in the one
+    /// PostgreSQL. The second serves on the port after --port, its Redis on the one after --redis-port, and so on
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_CELLS))]
+    cells: u16,
 }
+
+/// More than a machine is of use for.
+const MOST_CELLS: i64 = 16;
 
 pub async fn up(options: Options) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -67,17 +82,17 @@ async fn run(options: Options) -> Result<()> {
     let secrets = Secrets::kept_in(&directory.join("secrets"))?;
     let manifest = checkout::manifest()?;
     let stream = manifest.default("stream")?.to_owned();
-    let mut redis = Redis::new(
-        &directory.join("redis"),
-        options.redis_port,
-        &stream,
-        &secrets,
-    )?;
-    step(
-        format!("Start Redis on port {}", redis.port()),
-        async |_| redis.start().await,
-    )
-    .await?;
+    let mut streams = Vec::new();
+    for number in 1..=options.cells {
+        let place = directory.join(named("redis", number));
+        let port = options.redis_port + number - 1;
+        let mut redis = Redis::new(&place, port, &stream, &secrets)?;
+        step(format!("Start Redis on port {port}"), async |_| {
+            redis.start().await
+        })
+        .await?;
+        streams.push((number, redis));
+    }
     let mut postgres = Postgres::new(directory, options.postgres_port, Durability::Kept, &secrets)?;
     step(
         format!("Start PostgreSQL on port {}", postgres.port()),
@@ -88,7 +103,6 @@ async fn run(options: Options) -> Result<()> {
         migrate::run(&postgres, &secrets)
     })
     .await?;
-    // Spin ends a runtime whose subscriber has lost Redis, so that has one of its own: pages stay up.
     let (subscribers, others) = manifest.subscribers_and_others();
     let manifest = match &options.policy {
         Some(policy) => {
@@ -99,35 +113,35 @@ async fn run(options: Options) -> Result<()> {
         None => None,
     };
     bound::warn(manifest.as_deref())?;
-    let http = Settings {
-        runtime,
-        manifest,
-        port: Some(options.port),
-        variables: app::variables(&redis, &postgres, &secrets),
-        components: others,
-        log: None,
-        state: directory.join("spin"),
-    };
-    let mut subscriber = App::new(Settings {
-        port: None,
-        components: subscribers,
-        state: directory.join("spin-subscriber"),
-        ..http.clone()
-    });
-    let mut app = App::new(http);
-    step(format!("Start the runtime, {runtime}"), async |_| {
-        app.start().await?;
-        subscriber.start().await
-    })
-    .await?;
+    let mut cells = Vec::new();
+    for (number, redis) in streams {
+        let settings = Settings {
+            runtime,
+            manifest: manifest.clone(),
+            port: Some(options.port + number - 1),
+            variables: app::variables(&redis, &postgres, &secrets),
+            components: others.clone(),
+            log: None,
+            state: PathBuf::new(),
+        };
+        let mut cell = Cell::new(number, redis, settings, subscribers.clone(), directory);
+        step(
+            format!("Start {}, {runtime}", named("the runtime", number)),
+            async |_| cell.start().await,
+        )
+        .await?;
+        cells.push(cell);
+    }
 
-    let address = app.address().context("it serves")?;
-    let url = format!("http://{address}");
-    instance.publish(&url, &redis, &postgres, &secrets.organizer_token)?;
-    welcome(&url);
+    instance.publish(&cells, &postgres, &secrets.organizer_token)?;
+    welcome(&cells)?;
+    let mut watchmen = Vec::new();
+    for cell in &cells {
+        watchmen.push(supervise::sweep(cell.number, cell.address()?));
+    }
     tokio::join!(
-        supervise::supervise(&mut redis, &mut postgres, &mut app, &mut subscriber),
-        supervise::sweep(address)
+        supervise::supervise(&mut postgres, &mut cells),
+        join_all(watchmen)
     );
     Ok(())
 }
@@ -135,12 +149,16 @@ async fn run(options: Options) -> Result<()> {
 impl Options {
     /// Before anything is started.
     fn check_ports(&self) -> Result<()> {
-        let all = [
-            ("--port", self.port),
-            ("--redis-port", self.redis_port),
-            ("--postgres-port", self.postgres_port),
-        ];
-        for (flag, port) in all {
+        let of_each_cell = |first: u16| {
+            (0..self.cells).map(move |further| first.checked_add(further).context("no such port"))
+        };
+        let mut all = vec![("--postgres-port", self.postgres_port)];
+        for (flag, first) in [("--port", self.port), ("--redis-port", self.redis_port)] {
+            for port in of_each_cell(first) {
+                all.push((flag, port.with_context(|| format!("{flag} is too high"))?));
+            }
+        }
+        for &(flag, port) in &all {
             ensure!(
                 ports::is_free(port),
                 "port {port} is taken; choose another with {flag}"
@@ -152,14 +170,28 @@ impl Options {
     }
 }
 
-fn welcome(url: &str) {
+fn welcome(cells: &[Cell]) -> Result<()> {
+    let [first, others @ ..] = cells else {
+        return Ok(());
+    };
+    let url = first.url()?;
+    let mut more = String::new();
+    for cell in others {
+        more += &format!(
+            "Cell {}      curl -d '{{\"option\":\"cats\"}}' {}/api/vote\n",
+            cell.number,
+            cell.url()?
+        );
+    }
     println!(
         "\n\
          The page    {url}\n\
          Vote        curl -d '{{\"option\":\"cats\"}}' {url}/api/vote\n\
+         {more}\
          Count       curl {url}/api/results\n\
          Metrics     {url}/metrics\n\
          Look inside eval \"$(cargo xtask env)\"; redis-cli -u \"$REDIS_URL\"; psql \"$DATABASE_URL\"\n\
          Stop        Ctrl-C\n"
     );
+    Ok(())
 }

@@ -119,7 +119,8 @@ impl Office {
     }
 
     /// Does what may be done only to a poll without votes. PostgreSQL knows those that are counted; one that is
-    /// on its way would find its poll or its option gone. So nobody can vote meanwhile, who has not yet.
+    /// on its way would find its poll or its option gone. So nobody can vote meanwhile, who has not yet. That is
+    /// said to this cell's Redis alone: where there are others, PostgreSQL refuses.
     async fn without_votes<T>(
         &self,
         poll: &PollId,
@@ -135,7 +136,7 @@ impl Office {
         // Of any other failure it is not known whether PostgreSQL does it yet: the hold ends by itself.
         let is_settled = match &outcome {
             Ok(_) => true,
-            Err(failure) => failure.cause == Cause::InUse,
+            Err(failure) => matches!(failure.cause, Cause::InUse | Cause::SeveralCells),
         };
         if is_settled && let Err(failure) = self.definitions.release(poll).await {
             failure.log();
@@ -196,6 +197,10 @@ fn refused(failure: Failure) -> Problem {
         Cause::InUse => conflict(
             "This poll has votes. Options can be added to it, its hours and its question changed; it can be \
              closed by closes_at, and not be deleted.",
+        ),
+        Cause::SeveralCells => conflict(
+            "This Spinvote runs in several cells, and votes in this poll may be on their way in each. Options can \
+             be added to it, its hours and its question changed; it can be closed by closes_at, and not be deleted.",
         ),
         _ => unavailable(failure),
     }

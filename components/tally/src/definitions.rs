@@ -1,12 +1,21 @@
 //! From PostgreSQL, where polls are, to Redis, where votes are taken by their definitions.
 
-use platform::postgres::Postgres;
-use platform::stream::{Definitions, MOST_CHANGES};
+use platform::stream::MOST_CHANGES;
 use platform::{Failure, log, polls};
 use serde_json::json;
 
+use crate::drain::Drain;
+
 /// Publishes every poll that Redis lacks or has in an older revision, and takes back those that are gone.
-pub async fn publish(postgres: &Postgres, definitions: &Definitions) -> Result<(), Failure> {
+///
+/// Before any of it PostgreSQL is told of the cell: votes are taken by what is published, and it must know of all
+/// places where they may wait.
+pub async fn publish(drain: &Drain) -> Result<(), Failure> {
+    let Drain {
+        cell, definitions, ..
+    } = drain;
+    let postgres = drain.postgres();
+    polls::announce(postgres, cell).await?;
     let mut published = 0;
     let mut after = String::new();
     loop {

@@ -1,14 +1,13 @@
 //! From the stream into PostgreSQL.
 
-use std::cell::Cell;
 use std::ops::Range;
 use std::time::Instant;
 
-use ballot::{Entry, Rejection, StreamId};
+use ballot::{Cell, Entry, Rejection, StreamId};
 use futures::future::join;
 use platform::log::{self, Level};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
-use platform::settings::InvalidSetting;
+use platform::settings::{self, InvalidSetting};
 use platform::stream::{Consumer, Definitions, Deliveries, Delivery};
 use platform::{Cause, Failure};
 use serde_json::json;
@@ -17,6 +16,7 @@ use serde_json::json;
 const MOST_UNSTORABLE: usize = 32;
 
 pub struct Drain {
+    pub cell: Cell,
     pub consumer: Consumer,
     pub definitions: Definitions,
     /// A connection for each batch that is being recorded: on one, statements wait for each other.
@@ -35,6 +35,7 @@ struct Batch {
 impl Drain {
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         Ok(Self {
+            cell: cell().await?,
             consumer: Consumer::from_settings().await?,
             definitions: Definitions::from_settings().await?,
             lanes: [
@@ -59,7 +60,7 @@ impl Drain {
     /// Where there is more than one batch, two are on their way: Redis reads the one, while PostgreSQL records
     /// the other and the disk takes what it has written.
     pub async fn drain(&self, until: Option<Instant>) -> Result<usize, Failure> {
-        let failed = Cell::new(false);
+        let failed = std::cell::Cell::new(false);
         let goes_on = || !failed.get() && until.is_none_or(|until| Instant::now() < until);
         let [first, second] = &self.lanes;
         let lane = async |postgres, batch: Deliveries| {
@@ -112,7 +113,7 @@ impl Drain {
             return Ok(Batch::default());
         }
         let started = Instant::now();
-        let (entries, mut rejected) = parse(deliveries);
+        let (entries, mut rejected) = parse(&self.cell, deliveries);
         let outcome = match self.record(postgres, &entries).await {
             Ok(outcome) => outcome,
             Err(failure) => {
@@ -302,6 +303,15 @@ impl Drain {
     }
 }
 
+/// The variable `cell`.
+async fn cell() -> Result<Cell, InvalidSetting> {
+    let name = "cell";
+    Cell::parse(&settings::text(name).await?).map_err(|_| InvalidSetting {
+        name,
+        problem: "must be empty, or lower-case letters, digits and inner hyphens",
+    })
+}
+
 /// What PostgreSQL made of a batch, as positions in it.
 #[derive(Default)]
 struct Outcome {
@@ -325,11 +335,11 @@ impl Outcome {
     }
 }
 
-fn parse(deliveries: Vec<Delivery>) -> (Vec<Entry>, Vec<(StreamId, Rejection)>) {
+fn parse(cell: &Cell, deliveries: Vec<Delivery>) -> (Vec<Entry>, Vec<(StreamId, Rejection)>) {
     let mut entries = Vec::with_capacity(deliveries.len());
     let mut rejected = Vec::new();
     for Delivery { stream_id, raw } in deliveries {
-        match Entry::parse(stream_id.clone(), raw) {
+        match Entry::parse(cell, stream_id.clone(), raw) {
             Ok(entry) => entries.push(entry),
             Err(reason) => rejected.push((stream_id, reason)),
         }

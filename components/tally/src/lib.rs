@@ -53,7 +53,7 @@ async fn drain_all(drain: &Drain) -> Result<(), Failure> {
     drain.answer_doorbell().await?;
     // A vote that found no definition has rung, too, and waits for it.
     if !drain.definitions.are_published().await? {
-        definitions::publish(drain.postgres(), &drain.definitions).await?;
+        definitions::publish(drain).await?;
     }
     drain.drain(None).await.map(drop)
 }
@@ -85,7 +85,7 @@ async fn sweep(drain: &Drain) -> conventions::Result {
 /// are left.
 async fn drain_some(drain: &Drain) -> Result<(usize, i64), Failure> {
     let until = Instant::now() + SWEEP_FOR;
-    definitions::publish(drain.postgres(), &drain.definitions).await?;
+    definitions::publish(drain).await?;
     let counted = drain.drain(Some(until)).await?;
     let left = drain.tidy_up().await?;
     Ok((counted, left))

@@ -1,6 +1,6 @@
 //! A vote as it travels in the stream.
 
-use crate::{OptionName, PollId, Rejection, StreamId, Timestamp, VoteId, Voter};
+use crate::{Cell, OptionName, PollId, Rejection, StreamId, Timestamp, VoteId, Voter};
 
 /// A stream entry as Redis holds it. Anything may append to the stream, so nothing is known of it yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct RawFields {
     pub option: Option<RawField>,
     /// A [`PollId`]; absent for the poll `default`.
     pub poll: Option<RawField>,
-    /// A [`VoteId`]; absent where the stream id serves as one.
+    /// A [`VoteId`]; absent where the stream id serves as one: see [`Cell::vote_id`].
     pub vote_id: Option<RawField>,
     /// A [`Voter`].
     pub voter: Option<RawField>,
@@ -57,12 +57,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads the fields, with the defaults of those that may be absent: the poll `default`, the
-    /// stream id as vote id, the time of appending as `timestamp`.
+    /// Reads the fields of an entry in a cell's stream, with the defaults of those that may be absent: the poll
+    /// `default`, the cell's name for the stream id as vote id, the time of appending as `timestamp`.
     ///
     /// A `timestamp` that is no time counts as absent: when a vote was cast is good to know, that it
     /// counts matters more.
-    pub fn parse(stream_id: StreamId, raw: RawEntry) -> Result<Self, Rejection> {
+    pub fn parse(cell: &Cell, stream_id: StreamId, raw: RawEntry) -> Result<Self, Rejection> {
         let raw = match raw {
             RawEntry::Fields(fields) => fields,
             RawEntry::TooManyFields(fields) => return Err(Rejection::TooManyFields { fields }),
@@ -75,9 +75,12 @@ impl Entry {
             Some(poll) => PollId::parse(poll).map_err(|_| Rejection::UnknownPoll)?,
             None => PollId::default(),
         };
-        let vote_id = text("vote_id", &raw.vote_id)?.unwrap_or(stream_id.as_str());
-        let vote_id =
-            VoteId::parse(vote_id).map_err(|_| Rejection::Malformed { field: "vote_id" })?;
+        let vote_id = match text("vote_id", &raw.vote_id)? {
+            Some(vote_id) => {
+                VoteId::parse(vote_id).map_err(|_| Rejection::Malformed { field: "vote_id" })?
+            }
+            None => cell.vote_id(&stream_id),
+        };
         let voter = text("voter", &raw.voter)?
             .map(Voter::parse)
             .transpose()
@@ -126,7 +129,7 @@ mod tests {
     }
 
     fn parse(id: StreamId, fields: RawFields) -> Result<Entry, Rejection> {
-        Entry::parse(id, RawEntry::Fields(fields))
+        Entry::parse(&Cell::default(), id, RawEntry::Fields(fields))
     }
 
     fn some(text: &str) -> Option<RawField> {
@@ -186,7 +189,8 @@ mod tests {
 
     #[test]
     fn an_entry_with_too_many_fields_is_none() {
-        let rejection = Entry::parse(id(), RawEntry::TooManyFields(4000)).unwrap_err();
+        let rejection =
+            Entry::parse(&Cell::default(), id(), RawEntry::TooManyFields(4000)).unwrap_err();
         assert_eq!(rejection.to_string(), "too many fields: 4000");
     }
 

@@ -52,7 +52,9 @@ impl IdempotencyKey {
     /// Takes the key itself.
     pub fn of(key: &str) -> Result<Self, InvalidKey> {
         let vote_id = VoteId::parse(key)?;
-        if StreamId::parse(key).is_some() {
+        // In a cell that has a name that follows it: see `Cell::vote_id`.
+        let (stream_id, _) = key.split_once('@').unwrap_or((key, ""));
+        if StreamId::parse(stream_id).is_some() {
             return Err(InvalidKey::StreamId);
         }
         if vote_id.issued_at().is_some() {
@@ -115,6 +117,8 @@ mod tests {
         assert_eq!(key("ä"), Err(InvalidKey::NotAscii));
         assert_eq!(key("1763562521088-0"), Err(InvalidKey::StreamId));
         assert_eq!(key("\"0-1\""), Err(InvalidKey::StreamId));
+        assert_eq!(key("0-1@two"), Err(InvalidKey::StreamId));
+        assert_eq!(key("ada@example.org").unwrap(), "ada@example.org");
         let issued = "vote-01a20e6a-b471-7572-a0c7-55483757e707";
         assert_eq!(key(issued), Err(InvalidKey::Issued));
         assert_eq!(key("1763562521088-x").unwrap(), "1763562521088-x");

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod bulk;
+mod cell;
 mod definition;
 mod eligibility;
 mod entry;
@@ -32,6 +33,7 @@ mod timestamp;
 mod voter_keys;
 
 pub use bulk::{BulkLine, BulkRequest, BulkVote, InvalidBulk, InvalidLine};
+pub use cell::Cell;
 pub use definition::{Change, Definition};
 pub use eligibility::{Ballot, Reason, Refusal};
 pub use entry::{Entry, RawEntry, RawField, RawFields};

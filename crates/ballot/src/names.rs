@@ -34,6 +34,16 @@ fn check(text: &str, max_chars: usize) -> Result<(), InvalidName> {
     }
 }
 
+/// Likewise, of what stands in URLs and in other names.
+pub(crate) fn check_slug(text: &str, max_chars: usize) -> Result<(), InvalidName> {
+    check(text, max_chars)?;
+    let slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if text.starts_with('-') || !text.chars().all(slug) {
+        return Err(InvalidName::NotASlug);
+    }
+    Ok(())
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, at most $max:literal) => {
         $(#[$doc])*
@@ -94,11 +104,7 @@ impl PollId {
 
     /// Takes what the table `polls` takes: lower-case letters, digits and inner hyphens.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        check(text, Self::MAX_CHARS)?;
-        let slug = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if text.starts_with('-') || !text.chars().all(slug) {
-            return Err(InvalidName::NotASlug);
-        }
+        check_slug(text, Self::MAX_CHARS)?;
         Ok(Self(text.to_owned()))
     }
 

@@ -36,6 +36,10 @@ pub enum Cause {
     /// PostgreSQL refuses a change for the sake of what depends on it (SQLSTATE 55006).
     #[error("in use")]
     InUse,
+    /// PostgreSQL refuses a change that could be known to be right only in the one cell that there is (SQLSTATE
+    /// 55000).
+    #[error("there are several cells")]
+    SeveralCells,
     /// It answered that it will not, or what cannot be understood.
     #[error("{0}")]
     Refused(String),

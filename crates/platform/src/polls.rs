@@ -1,6 +1,6 @@
 //! What PostgreSQL says of polls, as it is published.
 
-use ballot::{Change, Definition, OptionName, PollId, Timestamp};
+use ballot::{Cell, Change, Definition, OptionName, PollId, Timestamp};
 use serde_json::json;
 
 use crate::postgres::{ParameterValue, Postgres, Row, column, unexpected};
@@ -29,6 +29,14 @@ pub async fn revisions(
             })
         })
         .collect()
+}
+
+/// Says that polls are about to be published in this cell.
+pub async fn announce(postgres: &Postgres, cell: &Cell) -> Result<(), Failure> {
+    let cell = [ParameterValue::Str(cell.as_str().to_owned())];
+    // What returns nothing is a column of a type that Spin does not know.
+    let statement = "select announce_cell($1) is null as announced";
+    postgres.query(statement, &cell).await.map(drop)
 }
 
 /// What has become of these polls.

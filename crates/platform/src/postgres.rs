@@ -97,6 +97,7 @@ fn cause(error: Error) -> Cause {
                 "57P01" | "57P02" | "57P03" => Cause::Broken(text),
                 code if code.starts_with("08") => Cause::Broken(text),
                 "55006" => Cause::InUse,
+                "55000" => Cause::SeveralCells,
                 // Data exceptions, integrity constraints, program limits (an index row that is too large).
                 code if ["22", "23", "54"]
                     .iter()

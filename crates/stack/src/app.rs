@@ -100,6 +100,10 @@ fn parse_spin_version(said: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// The components of each cell but the first: those that take votes and count them. Pages, polls and results are
+/// the first's, for there is one PostgreSQL.
+pub const CELL_COMPONENTS: [&str; 6] = ["vote", "bulk", "eligibility", "tally", "sweep", "health"];
+
 /// The variables that lead the components to these stores.
 pub fn variables(
     redis: &Redis,

@@ -30,4 +30,4 @@ pub use app::{App, Runtime};
 pub use postgres::{Postgres, Role};
 pub use redis::{Redis, User as RedisUser};
 pub use secrets::Secrets;
-pub use stack::{Stack, StackBuilder};
+pub use stack::{Cell, Stack, StackBuilder};

@@ -241,6 +241,12 @@ impl Redis {
         self.process.iter().for_each(Process::resume);
     }
 
+    /// Kills it (SIGKILL). What it has acknowledged is in its append-only file; [`Self::start`] starts it again.
+    pub fn kill(&mut self) {
+        self.process.iter_mut().for_each(Process::kill);
+        self.process = None;
+    }
+
     /// Stops it; its data stays, and [`Self::start`] starts it again.
     pub fn stop(&mut self) {
         self.process = None;

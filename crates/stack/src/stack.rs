@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     App, Postgres, Redis, RedisUser, Role, Runtime, Secrets,
-    app::{self, Settings},
+    app::{self, CELL_COMPONENTS, Settings},
     checkout, http, ports,
     postgres::{
         Durability,
@@ -78,6 +78,15 @@ pub struct Stack {
     secrets: Secrets,
     /// As they are set for the app.
     settings: Settings,
+}
+
+/// One more cell of a [`Stack`].
+#[derive(Debug)]
+pub struct Cell {
+    /// The runtime.
+    pub app: App,
+    /// The stream.
+    pub redis: Redis,
 }
 
 impl Stack {
@@ -204,6 +213,25 @@ impl Stack {
         );
         change(&mut settings);
         Ok(App::new(settings))
+    }
+
+    /// Another cell, which runs and has been swept once: a Redis and an app of its own, on the same PostgreSQL.
+    /// To be dropped before this.
+    pub async fn another_cell(&self, name: &str) -> Result<Cell> {
+        let directory = self.directory.path.join(format!("cell-{name}"));
+        let mut redis = Redis::new(&directory, ports::free()?, self.stream()?, &self.secrets)?;
+        redis.start().await?;
+        let mut app = self.another_app(|settings| {
+            let variables = &mut settings.variables;
+            variables.insert("redis_port".into(), redis.port().to_string());
+            variables.insert("cell".into(), name.into());
+            settings.components = CELL_COMPONENTS.map(str::to_owned).into();
+        })?;
+        app.start().await?;
+        if let Some(address) = app.address() {
+            http::get(address, "/sweep", Duration::from_secs(10)).await?;
+        }
+        Ok(Cell { app, redis })
     }
 
     /// Where it serves, without a slash at the end.

@@ -55,9 +55,15 @@ impl Peer {
             .flatten()
             .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
             .collect();
-        // Without what makes it this version of it, and this one of several.
-        let name = pod.name().split('-').next().unwrap_or_default();
-        Self::pod(name, pod.namespace(), &labels)
+        // Without what makes it this version of it, and this one of several; with its cell.
+        let mut parts = pod.name().split('-');
+        let name = parts.next().unwrap_or_default();
+        match parts.next() {
+            Some(cell @ ("two" | "three")) => {
+                Self::pod(&format!("{name}-{cell}"), pod.namespace(), &labels)
+            }
+            _ => Self::pod(name, pod.namespace(), &labels),
+        }
     }
 }
 

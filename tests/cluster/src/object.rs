@@ -5,6 +5,9 @@ use std::fmt;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+/// How the names of the other cells' objects end, in the overlay `cells`.
+const CELLS: [&str; 2] = ["-two", "-three"];
+
 /// An object of Kubernetes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object(pub Value);
@@ -29,6 +32,13 @@ impl Object {
     /// Its name.
     pub fn name(&self) -> &str {
         self.text("/metadata/name")
+    }
+
+    /// The name that it has, or would have, in the first cell.
+    pub fn name_in_first_cell(&self) -> &str {
+        let name = self.name();
+        let mut without = CELLS.iter().filter_map(|cell| name.strip_suffix(cell));
+        without.next().unwrap_or(name)
     }
 
     /// Its namespace; empty if its kind has none.

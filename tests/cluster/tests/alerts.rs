@@ -4,7 +4,12 @@
 
 use std::{fs, process::Command};
 
-use cluster_tests::{object::Object, output, render::Manifests, tools};
+use cluster_tests::{
+    object::{Object, list},
+    output,
+    render::Manifests,
+    tools,
+};
 use stack::checkout;
 
 /// The rules of the rendered PrometheusRule, as a file that Prometheus itself takes.
@@ -49,7 +54,8 @@ fn every_alert_is_tested_explained_and_linked_to_its_explanation() {
     let Some((_, rule)) = rules() else { return };
     let tests = fs::read_to_string(checkout::root().join("tests/cluster/alerts.yaml")).unwrap();
     let page = fs::read_to_string(checkout::root().join("docs/operations.md")).unwrap();
-    for alert in rule.list("/spec/groups/0/rules") {
+    let groups = rule.list("/spec/groups").iter();
+    for alert in groups.flat_map(|group| list(group, "/rules")) {
         let name = alert["alert"].as_str().unwrap();
         assert!(
             tests.contains(&format!("alertname: {name}\n")),

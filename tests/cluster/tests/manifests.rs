@@ -75,7 +75,7 @@ fn each_spin_app_retains_what_it_is_for() {
     for_each_rendering(|rendering, objects| {
         let apps: BTreeMap<_, _> = of_kind(objects, "SpinApp")
             .into_iter()
-            .map(|app| (app.name(), retained(app)))
+            .map(|app| (app.name_in_first_cell(), retained(app)))
             .collect();
         assert_eq!(apps, expected, "{rendering}");
         let all: BTreeSet<_> = apps.into_values().flatten().collect();
@@ -202,7 +202,8 @@ fn each_app_has_just_the_passwords_that_it_needs() {
                 .filter(|name| spin.is_secret(name) == Some(true))
                 .collect();
             passwords.sort_unstable();
-            assert_eq!(passwords, expected[app.name()], "{rendering}: {app}");
+            let expected = expected[app.name_in_first_cell()];
+            assert_eq!(passwords, expected, "{rendering}: {app}");
         }
     });
 }
@@ -699,6 +700,53 @@ fn no_path_is_routed_that_no_component_serves() {
             assert!(answers.is_some(), "{rendering}: {}", rule.path);
         }
     });
+}
+
+/// A cell that shared the Redis, or the name, of another would count as one of its pods, and count votes under its ids.
+#[test]
+fn each_cell_has_a_name_a_redis_and_a_share_of_the_votes() {
+    let Some(manifests) = Manifests::copy().unwrap() else {
+        return;
+    };
+    let objects = manifests.overlay("cells").unwrap();
+    let variable = |app: &Object, name: &str| {
+        let variables = app.list("/spec/variables").iter();
+        let mut named = variables.filter(|variable| variable["name"] == name);
+        named.next().cloned().unwrap_or_default()
+    };
+    let mut hosts = BTreeSet::new();
+    for cell in ["", "two", "three"] {
+        let named = |name: &str| match cell {
+            "" => name.to_owned(),
+            cell => format!("{name}-{cell}"),
+        };
+        for (namespace, part) in [
+            ("voting-api", "vote"),
+            ("voting-consumer", "tally"),
+            ("voting-consumer", "sweep"),
+        ] {
+            let app = find(&objects, "SpinApp", namespace, &named(part)).unwrap();
+            let expected = if part == "vote" { "" } else { cell };
+            assert_eq!(text(&variable(app, "cell"), "/value"), expected, "{app}");
+            let host = variable(app, "redis_host");
+            let secret = text(&host, "/valueFrom/secretKeyRef/name");
+            let secret = find(&objects, "Secret", namespace, secret).unwrap();
+            let host = match secret.text("/stringData/host") {
+                "" => "redis.voting-data.svc.cluster.local",
+                host => host,
+            };
+            let service = format!("{}.voting-data.svc.cluster.local", named("redis"));
+            assert_eq!(host, service, "{app}");
+            hosts.insert(host.to_owned());
+        }
+    }
+    assert_eq!(hosts.len(), 3);
+    let route = find(&objects, "HTTPRoute", "voting-api", "api").unwrap();
+    let backends: Vec<_> = list(&route.0, "/spec/rules/0/backendRefs")
+        .iter()
+        .map(|backend| text(backend, "/name"))
+        .collect();
+    assert_eq!(backends, ["vote", "vote-two", "vote-three"]);
 }
 
 /// A Redis that fills must refuse votes before its pod is killed; how many it takes until then is stated.

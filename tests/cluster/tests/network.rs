@@ -156,11 +156,8 @@ fn rendered(components: &[&str]) -> Option<BTreeSet<String>> {
     Some(matrix(&manifests.overlay(&overlay).unwrap()))
 }
 
-#[test]
-fn in_production_those_talk_who_must_and_nobody_else() {
-    let Some(manifests) = Manifests::copy().unwrap() else {
-        return;
-    };
+/// What is allowed in the overlay `production`.
+fn production() -> BTreeSet<String> {
     let mut expected = base();
     expected.extend(incoming("gateway", &["web", "vote", "results", "polls"]));
     expected.insert("keda → redis TCP/6379".to_owned());
@@ -169,7 +166,43 @@ fn in_production_those_talk_who_must_and_nobody_else() {
         &["web", "vote", "results", "polls", "tally", "sweep"],
         "otel TCP/4318",
     ));
-    assert_eq!(matrix(&manifests.overlay("production").unwrap()), expected);
+    expected
+}
+
+#[test]
+fn in_production_those_talk_who_must_and_nobody_else() {
+    let Some(manifests) = Manifests::copy().unwrap() else {
+        return;
+    };
+    assert_eq!(
+        matrix(&manifests.overlay("production").unwrap()),
+        production()
+    );
+}
+
+#[test]
+fn a_cell_reaches_its_own_redis_and_the_one_postgresql() {
+    let Some(manifests) = Manifests::copy().unwrap() else {
+        return;
+    };
+    let mut expected = production();
+    for cell in ["two", "three"] {
+        let [vote, tally, sweep, redis] =
+            ["vote", "tally", "sweep", "redis"].map(|part| format!("{part}-{cell}"));
+        for dns in ["dns TCP/53", "dns UDP/53"] {
+            expected.extend(outgoing(&[&vote, &tally, &sweep, &redis], dns));
+        }
+        expected.extend(outgoing(
+            &[&vote, &tally, &sweep],
+            &format!("{redis} TCP/6379"),
+        ));
+        expected.extend(outgoing(&[&tally, &sweep], "postgres TCP/5432"));
+        expected.extend(outgoing(&[&vote, &tally, &sweep], "otel TCP/4318"));
+        expected.extend(incoming("gateway", &[&vote]));
+        expected.extend(incoming("prometheus", &[&sweep]));
+        expected.insert(format!("keda → {redis} TCP/6379"));
+    }
+    assert_eq!(matrix(&manifests.overlay("cells").unwrap()), expected);
 }
 
 #[test]
