@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use spin_sdk::wasip3::http::types::{
     ErrorCode, Fields, Request as WasiRequest, Response as WasiResponse,
 };
-use spin_sdk::wasip3::wit_bindgen::StreamResult;
+use spin_sdk::wasip3::wit_bindgen::{StreamResult, yield_async};
 use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
 
 /// A body that has not been read.
@@ -92,11 +92,13 @@ pub(crate) async fn response(response: conventions::Response) -> Result<WasiResp
             let _ = pieces.write_all(body.into()).await;
             drop(end);
         });
-        // Begun before the answer is given, so that the runtime most often finds the body there when it sends the
-        // headers, and both are one write: see `with_length` of the crate `conventions`.
         if poll!(writing.as_mut()).is_pending() {
             spawn(writing);
         }
+        // The body has begun before the answer is given, and the runtime has come to the end of what woke us: so it next
+        // to always finds the body there when it sends the headers, and both are one write. Of two, Nagle's algorithm
+        // holds the second back until the first is acknowledged, for 40 ms.
+        yield_async().await;
         sent
     };
     response
