@@ -12,9 +12,11 @@ use crate::drain::Drain;
 /// places where they may wait.
 pub async fn publish(drain: &Drain) -> Result<(), Failure> {
     let Drain {
-        cell, definitions, ..
+        cell,
+        definitions,
+        postgres,
+        ..
     } = drain;
-    let postgres = drain.postgres();
     polls::announce(postgres, cell).await?;
     let mut published = 0;
     let mut after = String::new();

@@ -19,8 +19,7 @@ pub struct Drain {
     pub cell: Cell,
     pub consumer: Consumer,
     pub definitions: Definitions,
-    /// A connection for each batch that is being recorded: on one, statements wait for each other.
-    lanes: [Postgres; 2],
+    pub postgres: Postgres,
 }
 
 /// What became of a batch.
@@ -38,15 +37,8 @@ impl Drain {
             cell: cell().await?,
             consumer: Consumer::from_settings().await?,
             definitions: Definitions::from_settings().await?,
-            lanes: [
-                Postgres::from_settings().await?,
-                Postgres::from_settings().await?,
-            ],
+            postgres: Postgres::from_settings().await?,
         })
-    }
-
-    pub fn postgres(&self) -> &Postgres {
-        &self.lanes[0]
     }
 
     /// From now on an append rings again, so this comes before reading.
@@ -62,9 +54,8 @@ impl Drain {
     pub async fn drain(&self, until: Option<Instant>) -> Result<usize, Failure> {
         let failed = std::cell::Cell::new(false);
         let goes_on = || !failed.get() && until.is_none_or(|until| Instant::now() < until);
-        let [first, second] = &self.lanes;
-        let lane = async |postgres, batch: Deliveries| {
-            let counted = self.drain_lane(postgres, batch, goes_on).await;
+        let lane = async |batch: Deliveries| {
+            let counted = self.drain_lane(batch, goes_on).await;
             failed.set(failed.get() || counted.is_err());
             counted
         };
@@ -72,24 +63,23 @@ impl Drain {
         let more = batch.more;
         let beside = async {
             if more {
-                lane(second, self.consumer.read().await?).await
+                lane(self.consumer.read().await?).await
             } else {
                 Ok(0)
             }
         };
-        let (one, other) = join(lane(first, batch), beside).await;
+        let (one, other) = join(lane(batch), beside).await;
         Ok(one? + other?)
     }
 
     async fn drain_lane(
         &self,
-        postgres: &Postgres,
         mut batch: Deliveries,
         goes_on: impl Fn() -> bool,
     ) -> Result<usize, Failure> {
         let mut counted = 0;
         loop {
-            let done = self.count(postgres, batch.entries).await?;
+            let done = self.count(batch.entries).await?;
             counted += done.counted;
             // At a high rate of votes this never ends, and a sweep alone would come too late for a Redis that fills.
             self.consumer.tidy_in_passing().await?;
@@ -104,17 +94,13 @@ impl Drain {
     ///
     /// Wherever this stops, nothing is lost: what is not acknowledged is read again, and what is
     /// recorded already does not count again.
-    async fn count(
-        &self,
-        postgres: &Postgres,
-        deliveries: Vec<Delivery>,
-    ) -> Result<Batch, Failure> {
+    async fn count(&self, deliveries: Vec<Delivery>) -> Result<Batch, Failure> {
         if deliveries.is_empty() {
             return Ok(Batch::default());
         }
         let started = Instant::now();
         let (entries, mut rejected) = parse(&self.cell, deliveries);
-        let outcome = match self.record(postgres, &entries).await {
+        let outcome = match self.record(&entries).await {
             Ok(outcome) => outcome,
             Err(failure) => {
                 let parsed = entries.iter().map(|entry| &entry.stream_id);
@@ -176,7 +162,7 @@ impl Drain {
 
     /// Records a batch with one statement. If PostgreSQL cannot store something in it, halves of it, and so
     /// on down to the row, which is refused: it must not hold up the others.
-    async fn record(&self, postgres: &Postgres, entries: &[Entry]) -> Result<Outcome, Failure> {
+    async fn record(&self, entries: &[Entry]) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
         let mut undecided = Vec::from([Range {
             start: 0,
@@ -184,10 +170,7 @@ impl Drain {
         }]);
         let mut unstorable = 0;
         while let Some(range) = undecided.pop() {
-            match self
-                .record_range(postgres, entries, &range, &mut outcome)
-                .await
-            {
+            match self.record_range(entries, &range, &mut outcome).await {
                 Ok(()) => {}
                 Err(Failure {
                     cause: Cause::Unstorable(sqlstate),
@@ -217,7 +200,6 @@ impl Drain {
     /// One statement: all of it is recorded, or nothing.
     async fn record_range(
         &self,
-        postgres: &Postgres,
         batch: &[Entry],
         range: &Range<usize>,
         outcome: &mut Outcome,
@@ -255,7 +237,7 @@ impl Drain {
             ),
         ];
         let statement = "select outcome, positions from record_votes($1, $2, $3, $4, $5, $6, $7::int[]::boolean[])";
-        for row in postgres.query(statement, &parameters).await? {
+        for row in self.postgres.query(statement, &parameters).await? {
             let positions: Vec<Option<i32>> = column(&row, "positions")?;
             // PostgreSQL counts from 1.
             let positions = positions

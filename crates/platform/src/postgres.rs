@@ -1,22 +1,28 @@
 //! Access to PostgreSQL.
 
+use std::time::Duration;
+
 use spin_sdk::pg::{Connection, Error, PgError, QueryError};
 
-use crate::connection::{Cause, Failure, Kept};
+use crate::connection::{Cause, Failure};
 use crate::settings::{self, InvalidSetting};
+use crate::within::within;
 
 pub use spin_sdk::pg::{Decode, ParameterValue, Row};
 
 const UPSTREAM: &str = "postgres";
 
 /// A PostgreSQL database, by the variables `postgres_*` and `upstream_timeout_ms`.
+///
+/// No connection is kept: Spin has a pool of 64, and an instance that kept one would withhold it from the others while it
+/// idles. Statements that run at the same time have connections of their own.
 pub struct Postgres {
     address: String,
-    connection: Kept<Connection>,
+    timeout: Duration,
 }
 
 impl Postgres {
-    /// Reads the variables `postgres_…` and `upstream_timeout_ms`. Connects when it is first asked something.
+    /// Reads the variables `postgres_…` and `upstream_timeout_ms`. Connects when it is asked something.
     pub async fn from_settings() -> Result<Self, InvalidSetting> {
         let timeout = settings::millis("upstream_timeout_ms").await?;
         let mut address = String::new();
@@ -39,30 +45,36 @@ impl Postgres {
         address.push_str(&format!(
             "connect_timeout={connect_timeout} application_name=spinvote"
         ));
-        Ok(Self {
-            address,
-            connection: Kept::new(UPSTREAM, timeout),
-        })
+        Ok(Self { address, timeout })
     }
 
-    /// Runs one statement that is safe to repeat, and takes all its rows.
+    /// Runs one statement that is safe to repeat, and takes all its rows. It is repeated, once, if the connection breaks.
     pub async fn query(
         &self,
         statement: &str,
         parameters: &[ParameterValue],
     ) -> Result<Vec<Row>, Failure> {
-        self.connection
-            .run(
-                async || Connection::open(self.address.clone()).await.map_err(cause),
-                async |connection| {
-                    let result = connection
-                        .query(statement, parameters)
-                        .await
-                        .map_err(cause)?;
-                    result.collect().await.map_err(cause)
-                },
-            )
-            .await
+        let run = async || {
+            let connection = Connection::open(self.address.clone()).await;
+            let result = connection
+                .map_err(cause)?
+                .query(statement, parameters)
+                .await;
+            result.map_err(cause)?.collect().await.map_err(cause)
+        };
+        let running = async {
+            match run().await {
+                Err(Cause::Broken(_)) => run().await,
+                outcome => outcome,
+            }
+        };
+        let outcome = within(self.timeout, running).await;
+        outcome
+            .unwrap_or(Err(Cause::TimedOut(self.timeout)))
+            .map_err(|cause| Failure {
+                upstream: UPSTREAM,
+                cause,
+            })
     }
 }
 
