@@ -20,12 +20,19 @@ pub enum Request {
     ResultsOf(&'static str),
     /// So many votes at once, a line each.
     Votes(usize),
+    /// What has a body, to a component that does not look at it.
+    Nothing,
+    /// Whether the process answers.
+    Health,
+    /// A vote with a field that there is not: 422.
+    Refused,
 }
 
 impl Request {
     pub fn path(self) -> String {
         match self {
-            Self::Vote => "/api/vote".to_owned(),
+            Self::Vote | Self::Nothing | Self::Refused => "/api/vote".to_owned(),
+            Self::Health => "/health".to_owned(),
             Self::Results => "/api/results".to_owned(),
             Self::VoteIn(poll) => format!("/api/polls/{poll}/vote"),
             Self::ResultsOf(poll) => format!("/api/polls/{poll}/results"),
@@ -44,8 +51,9 @@ impl Request {
             ]
         };
         match self {
-            Self::Vote | Self::VoteIn(_) => post("application/json", VOTE, 1),
-            Self::Results | Self::ResultsOf(_) => Vec::new(),
+            Self::Vote | Self::VoteIn(_) | Self::Nothing => post("application/json", VOTE, 1),
+            Self::Refused => post("application/json", r#"{"choice":"cats"}"#, 1),
+            Self::Results | Self::ResultsOf(_) | Self::Health => Vec::new(),
             Self::Votes(number) => post("application/x-ndjson", &format!("{VOTE}\n"), number),
         }
     }
@@ -67,7 +75,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Sends `request` for so long, over so many connections. Every one must be answered, and with success.
+    /// Sends `request` for so long, over so many connections. Every one must be answered, and with success, or else, if
+    /// it is to be refused, without.
     pub async fn run(
         address: SocketAddr,
         request: Request,
@@ -95,8 +104,12 @@ impl Load {
                 let complaint = String::from_utf8_lossy(&output.stderr);
                 format!("wrk did not measure: {said}{complaint}")
             })?;
+        let refused = match request {
+            Request::Refused => load.requests,
+            _ => 0,
+        };
         ensure!(
-            load.failed == 0 && load.refused == 0 && load.requests > 0,
+            load.failed == 0 && load.refused == refused && load.requests > 0,
             "of {} requests {} failed and {} were refused",
             load.requests,
             load.failed,

@@ -21,6 +21,7 @@ mod peers;
 mod plots;
 mod servers;
 mod start;
+mod steps;
 mod usage;
 mod visible;
 mod votes;
@@ -77,6 +78,8 @@ pub enum Kind {
     Memory,
     /// With more votes stored, more polls, more options
     Growth,
+    /// What each step of a vote costs
+    Steps,
 }
 
 impl Kind {
@@ -95,6 +98,7 @@ impl Kind {
             Self::Start => start::start(bench).await,
             Self::Memory => memory::memory(bench).await,
             Self::Growth => growth::growth(bench).await,
+            Self::Steps => steps::steps(bench).await,
         }
     }
 }

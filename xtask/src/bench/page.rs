@@ -10,7 +10,7 @@ use super::{
     Kind, consumer,
     contenders::Contender,
     figures::{Figures, Results},
-    growth, plots, visible, votes,
+    growth, plots, steps, visible, votes,
 };
 
 fn file() -> PathBuf {
@@ -116,6 +116,12 @@ pub fn tables(kind: Kind, figures: &Figures) -> Vec<String> {
             })
             .into(),
         Kind::Start => vec![plain("ms", figures, &[("start".to_owned(), "ms", 0)])],
+        Kind::Steps => ["CPU µs", "Redis CPU µs"]
+            .map(|metric| {
+                let cases = steps::CASES.map(|(case, _)| (case.to_owned(), metric, 1));
+                plain(metric, figures, &cases)
+            })
+            .into(),
         Kind::Memory => vec![plain(
             "MB",
             figures,

@@ -68,7 +68,7 @@ fn panels(kind: Kind) -> Vec<Panel> {
             ("MB loaded", "loaded".to_owned(), "MB", 1),
             ("MB to deliver", "artefact".to_owned(), "MB", 1),
         ],
-        Kind::Bulk | Kind::Start | Kind::Growth => Vec::new(),
+        Kind::Bulk | Kind::Start | Kind::Growth | Kind::Steps => Vec::new(),
     }
 }
 
@@ -84,7 +84,7 @@ pub fn caption(kind: Kind) -> Option<&'static str> {
         Kind::Consumer => Some("Votes counted a second, from a backlog of a million"),
         Kind::Visible => Some("How soon 99 % of the votes are in the tally"),
         Kind::Memory => Some("Memory under load, and what is delivered"),
-        Kind::Bulk | Kind::Start | Kind::Growth => None,
+        Kind::Bulk | Kind::Start | Kind::Growth | Kind::Steps => None,
     }
 }
 
