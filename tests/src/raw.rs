@@ -22,6 +22,16 @@ pub struct Answer {
     pub text: String,
 }
 
+/// The status of what a `POST` is answered of which only the beginning ever arrives.
+///
+/// One that is refused for its size need not be read to its end, and an HTTP library that is still sending
+/// then may see the end of the connection instead of the answer.
+pub async fn begin(url: &str, path: &str, headers: &str, body: impl AsRef<[u8]>) -> u16 {
+    let mut connection = Connection::to(url).await;
+    connection.post(path, headers, body).await;
+    connection.answer().await.expect("an answer").status
+}
+
 impl Connection {
     /// To the Spinvote at an address such as `http://127.0.0.1:3000`.
     pub async fn to(url: &str) -> Self {

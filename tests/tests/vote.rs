@@ -4,7 +4,7 @@
 
 use futures::stream;
 use reqwest::Method;
-use spinvote_tests::{Answer, World, raw::Connection};
+use spinvote_tests::{Answer, World, raw};
 
 #[tokio::test]
 async fn a_vote_is_recorded_and_counted() {
@@ -66,11 +66,9 @@ async fn a_body_over_the_limit_is_413_with_and_without_content_length() {
     world.post("/api/vote", chunks(1001)).await.problem(413);
 }
 
-/// Sends a request of which only the beginning ever arrives, and returns the status of the answer.
-async fn begin(world: &World, head: &str, body: &[u8]) -> u16 {
-    let mut connection = Connection::to(world.url()).await;
-    connection.post("/api/vote", head, body).await;
-    connection.answer().await.expect("an answer").status
+/// The status of what a vote is answered of which only the beginning ever arrives.
+async fn begin(world: &World, headers: &str, body: &[u8]) -> u16 {
+    raw::begin(world.url(), "/api/vote", headers, body).await
 }
 
 #[tokio::test]
