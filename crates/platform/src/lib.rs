@@ -40,3 +40,7 @@ pub use recent::Recent;
 pub use serve::{Request, Streamed, serve, serve_streamed};
 pub use spin_sdk::time::sleep;
 pub use voters::{Credentials, NewVoter, Voters};
+
+/// For [`http_service!`].
+#[doc(hidden)]
+pub use spin_sdk;

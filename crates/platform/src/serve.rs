@@ -92,11 +92,11 @@ macro_rules! http_service {
     (|$request:ident| $answer:expr) => {
         #[allow(unsafe_code, reason = "generated from the WIT of WASI")]
         const _: () = {
-            use spin_sdk::wasip3::exports::http::handler::Guest;
-            use spin_sdk::wasip3::http::types;
+            use $crate::spin_sdk::wasip3::exports::http::handler::Guest;
+            use $crate::spin_sdk::wasip3::http::types;
 
             struct HttpService;
-            spin_sdk::wasip3::http::service::export!(HttpService);
+            $crate::spin_sdk::wasip3::http::service::export!(HttpService);
 
             impl Guest for HttpService {
                 async fn handle(
