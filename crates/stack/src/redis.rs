@@ -60,12 +60,20 @@ impl User {
     }
 }
 
-/// The server program: Redis or its sister Valkey, which some distributions have in its place.
+/// Names the directory of the server program, where another than the one that is found is wanted.
+const DIRECTORY: &str = "SPINVOTE_REDIS_BIN";
+
+/// The server program: Redis or its sister Valkey, which some distributions have in its place. In SPINVOTE_REDIS_BIN,
+/// if that is set.
 pub fn find() -> Result<PathBuf> {
+    let named = std::env::var_os(DIRECTORY).map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<_> = std::env::split_paths(&path)
-        .chain(["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from))
-        .collect();
+    let directories = match &named {
+        Some(directory) => vec![directory.clone()],
+        None => std::env::split_paths(&path)
+            .chain(["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from))
+            .collect(),
+    };
     let binary = ["redis-server", "valkey-server"]
         .iter()
         .flat_map(|name| {
@@ -74,7 +82,10 @@ pub fn find() -> Result<PathBuf> {
                 .map(move |directory| directory.join(name))
         })
         .find(|file| file.is_file())
-        .context("redis-server is not installed")?;
+        .with_context(|| match &named {
+            Some(directory) => format!("{DIRECTORY}: no server is in {}", directory.display()),
+            None => "redis-server is not installed".to_owned(),
+        })?;
 
     // "Redis server v=7.0.15 sha=…"
     let said = Command::new(&binary)
@@ -122,6 +133,11 @@ impl Redis {
     /// The port of 127.0.0.1 on which it listens.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where its data is.
+    pub fn data(&self) -> &Path {
+        &self.directory
     }
 
     /// The number of its process; none while it does not run.

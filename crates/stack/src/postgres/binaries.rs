@@ -11,6 +11,9 @@ use anyhow::{Context, Result};
 /// The oldest that has what we use: `\getenv` of psql.
 pub const OLDEST: u32 = 15;
 
+/// Names the directory of the programs, where others than those that are found are wanted.
+const DIRECTORY: &str = "SPINVOTE_POSTGRES_BIN";
+
 /// The directory of one version's programs.
 #[derive(Debug, Clone)]
 pub struct Binaries {
@@ -21,7 +24,8 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// The newest that is installed; for data that is there already, the version that wrote it.
+    /// The newest that is installed; for data that is there already, the version that wrote it. Those in
+    /// SPINVOTE_POSTGRES_BIN alone, if that is set.
     pub fn find(data: Option<&Path>) -> Result<Self> {
         let wanted = data.and_then(|data| {
             fs::read_to_string(data.join("PG_VERSION"))
@@ -30,7 +34,10 @@ impl Binaries {
                 .parse::<u32>()
                 .ok()
         });
-        let mut found: Vec<_> = candidates()
+        let named = std::env::var_os(DIRECTORY).map(PathBuf::from);
+        let mut found: Vec<_> = named
+            .clone()
+            .map_or_else(candidates, |directory| vec![directory])
             .iter()
             .filter_map(|directory| Self::inspect(directory))
             .collect();
@@ -45,7 +52,12 @@ impl Binaries {
             None => found
                 .into_iter()
                 .find(|binaries| binaries.major >= OLDEST)
-                .with_context(|| format!("PostgreSQL {OLDEST} or later is not installed")),
+                .with_context(|| match named {
+                    Some(directory) => {
+                        format!("{DIRECTORY}: no PostgreSQL {OLDEST} or later is in {}", directory.display())
+                    }
+                    None => format!("PostgreSQL {OLDEST} or later is not installed"),
+                }),
         }
     }
 
