@@ -219,7 +219,7 @@ impl Drain {
         let parameters = [
             texts(|entry| Some(entry.poll.as_str())),
             texts(|entry| Some(entry.vote_id.as_str())),
-            texts(|entry| Some(entry.stream_id.as_str())),
+            texts(|entry| Some(entry.first_id.as_str())),
             texts(|entry| Some(entry.option.as_str())),
             texts(|entry| entry.voter.as_ref().map(|voter| voter.as_str())),
             ParameterValue::ArrayInt64(

@@ -26,6 +26,8 @@ pub struct RawFields {
     pub timestamp: Option<RawField>,
     /// There if the poll was open when the vote was appended, as whoever appended it has made sure.
     pub accepted: Option<RawField>,
+    /// A [`StreamId`]: of a vote that is appended again, such as a dead letter, the one that it had at first.
+    pub first_id: Option<RawField>,
 }
 
 /// The value of a field, as far as it was read.
@@ -40,8 +42,11 @@ pub enum RawField {
 /// A vote that can be recorded, if its poll has its option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Given by Redis, or chosen by the producer.
+    /// Given by Redis, or chosen by the producer. By it the entry is acknowledged.
     pub stream_id: StreamId,
+    /// The stream id under which the vote was appended at first: what its hours, its order among the votes of its
+    /// voter, and what it does not say itself follow from.
+    pub first_id: StreamId,
     /// May be a poll that is not there: PostgreSQL knows.
     pub poll: PollId,
     /// May be one that the poll does not have: PostgreSQL knows.
@@ -52,7 +57,7 @@ pub struct Entry {
     pub voter: Option<Voter>,
     /// By the producer's clock, else by that of Redis.
     pub cast_at: Timestamp,
-    /// Whether it counts whatever the poll's hours are by now. Else they are held against its stream id.
+    /// Whether it counts whatever the poll's hours are by now. Else they are held against its first id.
     pub accepted: bool,
 }
 
@@ -67,6 +72,10 @@ impl Entry {
             RawEntry::Fields(fields) => fields,
             RawEntry::TooManyFields(fields) => return Err(Rejection::TooManyFields { fields }),
         };
+        let first_id = match text("first_id", &raw.first_id)? {
+            Some(id) => StreamId::parse(id).ok_or(Rejection::Malformed { field: "first_id" })?,
+            None => stream_id.clone(),
+        };
         let option = text("option", &raw.option)?.ok_or(Rejection::Missing { field: "option" })?;
         let option =
             OptionName::parse(option).map_err(|_| Rejection::Malformed { field: "option" })?;
@@ -79,7 +88,7 @@ impl Entry {
             Some(vote_id) => {
                 VoteId::parse(vote_id).map_err(|_| Rejection::Malformed { field: "vote_id" })?
             }
-            None => cell.vote_id(&stream_id),
+            None => cell.vote_id(&first_id),
         };
         let voter = text("voter", &raw.voter)?
             .map(Voter::parse)
@@ -87,11 +96,12 @@ impl Entry {
             .map_err(|_| Rejection::Malformed { field: "voter" })?;
         let cast_at = text("timestamp", &raw.timestamp)?
             .and_then(Timestamp::parse)
-            .or_else(|| stream_id.appended_at())
+            .or_else(|| first_id.appended_at())
             // An id that some producer made up may lie after the year 9999.
             .unwrap_or(Timestamp::EPOCH);
         Ok(Self {
             stream_id,
+            first_id,
             poll,
             option,
             vote_id,
@@ -149,6 +159,7 @@ mod tests {
         assert_eq!(entry.poll, PollId::default());
         assert_eq!(entry.option.as_str(), "cats");
         assert_eq!(entry.vote_id.as_str(), "1763562521088-0");
+        assert_eq!(entry.first_id, id());
         assert_eq!(entry.voter, None);
         assert!(!entry.accepted);
         assert_eq!(entry.cast_at.as_micros(), 1_763_562_521_088_000);
@@ -163,13 +174,31 @@ mod tests {
             voter: some("ada"),
             timestamp: some("2025-11-16T20:14:48Z"),
             accepted: some("1"),
+            first_id: some("1763562500000-4"),
         };
         let entry = parse(id(), raw).unwrap();
         assert!(entry.accepted);
         assert_eq!(entry.poll.as_str(), "languages");
         assert_eq!(entry.vote_id.as_str(), "k-1");
+        assert_eq!(entry.first_id.as_str(), "1763562500000-4");
+        assert_eq!(entry.stream_id, id());
         assert_eq!(entry.voter.unwrap().as_str(), "ada");
         assert_eq!(entry.cast_at.as_micros(), 1_763_324_088_000_000);
+    }
+
+    #[test]
+    fn a_vote_that_is_appended_again_is_what_it_was() {
+        let first = "1763562500000-4";
+        let raw = || RawFields {
+            first_id: some(first),
+            ..cats()
+        };
+        let entry = parse(id(), raw()).unwrap();
+        assert_eq!(entry.vote_id.as_str(), first);
+        assert_eq!(entry.cast_at.as_micros(), 1_763_562_500_000_000);
+        let cell = Cell::parse("two").unwrap();
+        let entry = Entry::parse(&cell, id(), RawEntry::Fields(raw())).unwrap();
+        assert_eq!(entry.vote_id.as_str(), "1763562500000-4@two");
     }
 
     #[test]
@@ -239,6 +268,13 @@ mod tests {
         );
         assert_eq!(
             rejection(RawFields {
+                first_id: some("yesterday"),
+                ..cats()
+            }),
+            Rejection::Malformed { field: "first_id" }
+        );
+        assert_eq!(
+            rejection(RawFields {
                 voter: some("a\0b"),
                 ..cats()
             }),
@@ -266,9 +302,9 @@ mod tests {
         #[test]
         fn whatever_is_accepted_can_be_stored(
             option in field(), poll in field(), vote_id in field(), voter in field(), timestamp in field(),
-            accepted in field(),
+            accepted in field(), first_id in field(),
         ) {
-            if let Ok(entry) = parse(id(), RawFields { option, poll, vote_id, voter, timestamp, accepted }) {
+            if let Ok(entry) = parse(id(), RawFields { option, poll, vote_id, voter, timestamp, accepted, first_id }) {
                 let texts = [entry.poll.as_str(), entry.option.as_str(), entry.vote_id.as_str(),
                     entry.voter.as_ref().map_or("-", Voter::as_str)];
                 prop_assert!(texts.iter().all(|text| !text.is_empty() && !text.contains('\0')));

@@ -406,7 +406,7 @@ fn delivery(reply: &mut &[u8]) -> Option<Delivery> {
     let stream_id = StreamId::parse(str::from_utf8(text(reply)?).ok()?)?;
     let raw = match values {
         2 => RawEntry::TooManyFields(decode::read_int(reply).ok()?),
-        8 => {
+        9 => {
             let (option, vote) = (field(reply)?, field(reply)?);
             RawEntry::Fields(RawFields {
                 option: option.or(vote),
@@ -415,6 +415,7 @@ fn delivery(reply: &mut &[u8]) -> Option<Delivery> {
                 voter: field(reply)?,
                 timestamp: field(reply)?,
                 accepted: field(reply)?,
+                first_id: field(reply)?,
             })
         }
         _ => return None,

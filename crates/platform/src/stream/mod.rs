@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `append.lua` | for each of [`MOST_VOTES`]: appends one entry of at most 2.4 kB, sets two keys and two flags; reads one definition | 6 values a vote, or 51 |
 //! | `refuse.lua` | for each of [`MOST_VOTES`]: reads one key, raises one number | 3 values a vote |
-//! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | one string, of 7 values an entry, each of at most 1,020 bytes, and its id |
+//! | `read.lua` | claims or reads 64 entries at a time, until it has `batch_size` or 4 MiB; looks at 25,600 pending entries | one string, of 8 values an entry, each of at most 1,020 bytes, and its id |
 //! | `reject.lua` | reads again what `read.lua` gave; copies of each entry 64 fields of at most 1,020 bytes | 3 values |
 //! | `create_group.lua` | makes one group | one value |
 //! | `tidy.lua` | trims 10,000 old entries and 2,000 early, of which it reads ten at a time, until it has read 1 MiB; forgets 100 consumers | 4 numbers |

@@ -16,7 +16,7 @@
 -- The most bytes that a valid value has: 255 characters of four bytes.
 local LONGEST = 1020
 local MOST_FIELDS = 64
-local FIELDS = { 'option', 'vote', 'poll', 'vote_id', 'voter', 'timestamp', 'accepted' }
+local FIELDS = { 'option', 'vote', 'poll', 'vote_id', 'voter', 'timestamp', 'accepted', 'first_id' }
 local STEP = 64
 local ENOUGH = 4 * 1024 * 1024
 -- XAUTOCLAIM looks at ten entries for each that it may claim.
@@ -35,7 +35,7 @@ local function take(entries)
     for _, entry in ipairs(entries) do
         local names_and_values = entry[2]
         local fields = #names_and_values / 2
-        local values = { entry[1], false, false, false, false, false, false, false }
+        local values = { entry[1], false, false, false, false, false, false, false, false }
         if fields > MOST_FIELDS then
             values = { entry[1], fields }
         end
