@@ -357,6 +357,14 @@ impl World {
             .args(arguments)
             .env("SPINVOTE_URL", self.url())
             .env("SPINVOTE_TOKEN", &self.stack.secrets().organizer_token)
+            .env(
+                "REDIS_URL",
+                self.stack.redis_url(stack::RedisUser::Operator),
+            )
+            .env(
+                "DATABASE_URL",
+                self.stack.database_url(stack::Role::Operator),
+            )
             .output()
             .expect("xtask is built");
         let text = |bytes| String::from_utf8(bytes).expect("text");

@@ -8,13 +8,17 @@ mod cast;
 mod cell;
 mod check;
 mod curl;
+mod dead_letters;
 mod deny;
 mod instance;
 mod k8s;
 mod poll;
 mod prerequisites;
+mod psql;
 mod recount;
+mod recover;
 mod step;
+mod stream;
 mod supervise;
 mod test;
 mod up;
@@ -51,6 +55,15 @@ enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// See, put back or drop what is in the stream and is no vote
+    ///
+    /// Works on the Redis of REDIS_URL if that is set, else on the running instance's.
+    DeadLetters(dead_letters::Options),
+    /// After PostgreSQL was restored to an earlier time, or made anew: count again what the stream still holds, each once
+    ///
+    /// Works on REDIS_URL and DATABASE_URL if these are set, else on the running instance. Takes the polls that PostgreSQL
+    /// lacks, or has as they were, from Redis, and has the consumers read the stream from its beginning.
+    Recover(recover::Options),
     /// Create, list and close polls, and take the audit log away
     Poll(poll::Options),
     /// Cast the votes of a file, one on each line; run again, it counts none twice
@@ -89,6 +102,8 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Env => print!("{}", instance::addresses()?),
         Command::Recount { repair } => return recount::recount(repair),
+        Command::DeadLetters(options) => return dead_letters::dead_letters(options),
+        Command::Recover(options) => recover::recover(&options)?,
         Command::Poll(options) => poll::poll(options)?,
         Command::Cast(options) => return cast::cast(options),
         Command::Bound(options) => bound::bound(options)?,

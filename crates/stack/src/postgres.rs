@@ -137,9 +137,31 @@ impl Postgres {
         )
     }
 
+    /// Where its data is.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// A psql, or a script that runs psql, connected as a role by the environment.
     pub fn client(&self, program: impl AsRef<std::ffi::OsStr>, role: Role) -> Command {
-        let mut command = Command::new(program);
+        self.connect(Command::new(program), role)
+    }
+
+    /// A program that may read and write what the server does, its data for example, connected likewise.
+    pub fn steward(&self, program: impl AsRef<std::ffi::OsStr>, role: Role) -> Command {
+        let mut command = self.connect(self.account.command(program), role);
+        command.env("PGDATA", &self.data);
+        command
+    }
+
+    /// A directory that the server's account can write to.
+    pub fn make_directory(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.data.with_file_name(name);
+        self.account.make_directory(&directory)?;
+        Ok(directory)
+    }
+
+    fn connect(&self, mut command: Command, role: Role) -> Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PG") {
                 command.env_remove(name);
