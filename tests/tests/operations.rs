@@ -840,3 +840,61 @@ async fn an_upgrade_and_a_rollback_under_load_lose_nothing() {
         gateway.tried_again.into_inner()
     );
 }
+
+/// What the components of earlier versions ask, and may still ask after an upgrade, or a rollback: a migration only adds.
+/// A statement goes from this list when no version is left that asks it.
+#[tokio::test]
+async fn what_earlier_versions_ask_the_database_still_answers() {
+    const CONSUMER: &[&str] = &[
+        // Before votes said that they were accepted.
+        "select outcome, positions from record_votes('{default}'::text[], '{a}'::text[], '{1-0}'::text[], '{cats}'::text[],
+            '{null}'::text[], '{0}'::bigint[])",
+        "select outcome, positions from record_votes('{default}'::text[], '{b}'::text[], '{1-0}'::text[], '{cats}'::text[],
+            '{null}'::text[], '{0}'::bigint[], '{1}'::int[]::boolean[])",
+        "select poll, revision, deleted from poll_revisions('', 100)",
+        "select poll, revision, question, options, opens_ms, closes_ms, one_vote_per_voter from poll_definitions('{default}')",
+        "select announce_cell('') is null as announced",
+        "select poll, option, count, updated_at from votes",
+        "select poll, created_at from polls",
+        "select max(version)::bigint from schema_migrations",
+    ];
+    const READER: &[&str] = &[
+        "select count from votes limit 1",
+        "select p.question, p.one_vote_per_voter, r.option, r.count, r.percentage::float8, v.replaced, r.updated_at
+         from polls p
+         cross join get_vote_results('default') with ordinality as r (option, count, percentage, updated_at, place)
+         join votes v on v.poll = p.poll and v.option = r.option",
+        "select option, recorded_at, replaced from get_receipt('default', 'a')",
+        // Before receipts said what is replaced.
+        "select option, recorded_at from vote_events where poll = 'default' and vote_id = 'a'",
+    ];
+    const ORGANIZER: &[&str] = &[
+        "insert into polls (poll, question, options, opens_at, closes_at, one_vote_per_voter)
+         values ('older', 'What?', '{a,b}', null, now(), false) on conflict (poll) do nothing
+         returning poll, question, options, one_vote_per_voter, revision, opens_at, closes_at",
+        "update polls set question = 'Which?', options = '{a,b,c}', opens_at = null, closes_at = null, one_vote_per_voter = true
+         where poll = 'older' returning revision",
+        "delete from polls where poll = 'older' returning poll",
+        "select poll, revision, question, options, opens_ms, closes_ms, one_vote_per_voter from poll_definitions('{default}')",
+        "select audit_log_ends() as batch",
+        "select batch, vote_id, stream_id, option, voter, cast_at, recorded_at from audit_log('default', 0, '', 9, 100)",
+    ];
+    let world = World::start_with(|stack| stack.components(["health"])).await;
+    for (role, statements) in [
+        (Role::Consumer, CONSUMER),
+        (Role::Reader, READER),
+        (Role::Organizer, ORGANIZER),
+    ] {
+        let url = world.stack.database_url(role);
+        let sql = spinvote_tests::sql_at(&url).await.unwrap();
+        for statement in statements {
+            let rows = sql.query(*statement, &[]).await;
+            let rows = rows.unwrap_or_else(|error| panic!("{role:?}: {statement}: {error:?}"));
+            assert!(!rows.is_empty(), "{role:?}: {statement}");
+        }
+    }
+    assert_eq!(
+        world.number("select sum(count)::bigint from votes").await,
+        2
+    );
+}
