@@ -170,19 +170,20 @@ async fn install(missing: fn() -> Vec<Missing>) -> Result<()> {
     Ok(())
 }
 
-/// Elsewhere TLS is the operating system's own.
+/// Elsewhere than on Linux TLS is the operating system's own.
 fn missing_tls() -> Vec<Missing> {
-    if !cfg!(target_os = "linux") || succeeds("pkg-config", &["--exists", "openssl"]) {
-        return Vec::new();
+    let mut missing = Vec::new();
+    if cfg!(target_os = "linux") && !succeeds("pkg-config", &["--exists", "openssl"]) {
+        if !succeeds("pkg-config", &["--version"]) {
+            missing.push(("pkg-config", "pkg-config is not installed".to_owned()));
+        }
+        missing.push(("libssl-dev", "OpenSSL cannot be compiled with".to_owned()));
     }
-    let openssl = ("libssl-dev", "OpenSSL cannot be compiled with".to_owned());
-    let pkg_config = ("pkg-config", "pkg-config is not installed".to_owned());
-    let found = succeeds("pkg-config", &["--version"]);
-    (!found)
-        .then_some(pkg_config)
-        .into_iter()
-        .chain([openssl])
-        .collect()
+    // It makes the tests' certificates.
+    if !succeeds("openssl", &["version"]) {
+        missing.push(("openssl", "openssl is not installed".to_owned()));
+    }
+    missing
 }
 
 fn missing_stores() -> Vec<Missing> {
@@ -285,9 +286,10 @@ fn apt() -> Option<Command> {
 /// What installs these elsewhere.
 fn advice(packages: &[&str]) -> String {
     /// The names on Debian, Fedora and of Homebrew.
-    const NAMES: [[&str; 3]; 10] = [
+    const NAMES: [[&str; 3]; 11] = [
         ["pkg-config", "pkgconf-pkg-config", "pkgconf"],
         ["libssl-dev", "openssl-devel", "openssl@3"],
+        ["openssl", "openssl", "openssl@3"],
         ["redis-server", "redis", "redis"],
         ["postgresql", "postgresql-server", "postgresql@17"],
         ["chromium", "chromium", "--cask chromium"],

@@ -1,6 +1,6 @@
 //! `cargo xtask up`: from a fresh checkout to a service that answers, and on until Ctrl-C.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use futures::future::join_all;
@@ -120,6 +120,7 @@ async fn run(options: Options) -> Result<()> {
             manifest: manifest.clone(),
             port: Some(options.port + number - 1),
             variables: app::variables(&redis, &postgres, &secrets),
+            environment: BTreeMap::new(),
             components: others.clone(),
             log: None,
             state: PathBuf::new(),

@@ -155,6 +155,8 @@ pub struct Settings {
     pub manifest: Option<PathBuf>,
     /// Application variables that differ from spin.toml's defaults.
     pub variables: BTreeMap<String, String>,
+    /// What the runtime's own environment has besides ours, such as SSL_CERT_FILE.
+    pub environment: BTreeMap<String, String>,
     /// The components to run; empty for all.
     pub components: Vec<String>,
     /// Where its output goes; without it, to ours.
@@ -225,6 +227,7 @@ impl App {
             port,
             manifest,
             variables,
+            environment,
             components,
             log,
             state,
@@ -248,7 +251,7 @@ impl App {
                 .arg("--log-dir")
                 .arg(state.join("logs"));
         }
-        command.envs(
+        command.envs(environment).envs(
             variables
                 .iter()
                 .map(|(name, value)| (format!("SPIN_VARIABLE_{}", name.to_uppercase()), value)),

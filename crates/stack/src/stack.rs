@@ -135,6 +135,7 @@ impl Stack {
                 None => None,
             },
             variables,
+            environment: BTreeMap::new(),
             components: select(&manifest, choice.only, &choice.without)?,
             log: Some(directory.path.join("app.log")),
             state: directory.path.join("app"),

@@ -1,6 +1,7 @@
 //! Who is measured: each is started when its turn comes, is held to answer correctly, and stops after it.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, OpenOptions},
     net::{Ipv4Addr, SocketAddr},
     process::Command,
@@ -166,6 +167,7 @@ fn settings(servers: &Servers, runtime: Runtime) -> Result<Settings> {
         port: None,
         manifest: None,
         variables: app::variables(&servers.redis, &servers.postgres, &servers.secrets),
+        environment: BTreeMap::new(),
         components: Vec::new(),
         log: Some(servers.directory().join("contenders.log")),
         state: servers.directory().join("spin"),
