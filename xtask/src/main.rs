@@ -17,6 +17,7 @@ mod prerequisites;
 mod psql;
 mod recount;
 mod recover;
+mod soak;
 mod step;
 mod stream;
 mod supervise;
@@ -75,6 +76,8 @@ enum Command {
     K8s(k8s::Command),
     /// Measure Spinvote beside what it replaces and beside its limits; write bench/results and docs/performance.md
     Bench(bench::Options),
+    /// Run a whole Spinvote under load for long; say whether it grows, and write bench/results and docs/soak.md
+    Soak(soak::Options),
     /// Check the format, lint, run the unit tests and build the components: for after each edit
     Check,
     /// Check the format, lint, and run all tests
@@ -109,6 +112,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Bound(options) => bound::bound(options)?,
         Command::K8s(command) => k8s::k8s(command)?,
         Command::Bench(options) => bench::bench(options).await?,
+        Command::Soak(options) => return soak::soak(options).await,
         Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,
     }

@@ -14,15 +14,15 @@ mod cost;
 mod figures;
 mod growth;
 mod load;
-mod machine;
+pub mod machine;
 mod memory;
 mod page;
 mod peers;
 mod plots;
-mod servers;
+pub mod servers;
 mod start;
 mod steps;
-mod usage;
+pub mod usage;
 mod visible;
 mod votes;
 

@@ -22,6 +22,12 @@ pub fn memory(roots: &[u32]) -> Result<u64> {
     Ok(sizes.sum())
 }
 
+/// The numbers of these processes, and of all that they have started.
+pub fn pids(roots: &[u32]) -> Result<Vec<u32>> {
+    let processes = processes()?;
+    Ok(tree(&processes, roots).map(|process| process.pid).collect())
+}
+
 struct Process {
     pid: u32,
     parent: u32,
