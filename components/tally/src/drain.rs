@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use ballot::{Cell, Entry, Rejection, StreamId};
+use ballot::{Cell, Deliveries, Delivery, Entry, Rejection, StreamId};
 use futures::future::join;
 use platform::log::{self, Level};
 use platform::postgres::{ParameterValue, Postgres, column, unexpected};
 use platform::settings::{self, InvalidSetting};
-use platform::stream::{Consumer, Definitions, Deliveries, Delivery};
+use platform::stream::{Consumer, Definitions};
 use platform::{Cause, Failure};
 use serde_json::json;
 

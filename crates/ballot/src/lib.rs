@@ -4,7 +4,7 @@
 //! so every value is valid.
 //!
 //! In reading order: the names ([`PollId`], [`OptionName`], [`VoteId`], [`Voter`]), what a client
-//! sends ([`VoteRequest`], [`BulkRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`],
+//! sends ([`VoteRequest`], [`BulkRequest`], [`VoteForm`], [`IdempotencyKey`]), what travels in the stream ([`StreamId`], [`Entry`], [`Deliveries`],
 //! and [`Rejection`] for what cannot be counted), what comes out ([`Results`], [`Receipt`], [`LoggedVote`]), what of a poll must be
 //! known to take votes in it ([`Definition`]), what a policy decides by ([`Ballot`], [`Refusal`]), what organizers send ([`NewPoll`], [`PollChange`], [`OrganizerForm`]),
 //! how voters are told apart ([`VoterKeys`]), and organizers known ([`OrganizerTokens`]).
@@ -14,6 +14,7 @@
 mod bulk;
 mod cell;
 mod definition;
+mod delivery;
 mod eligibility;
 mod entry;
 mod form;
@@ -35,6 +36,7 @@ mod voter_keys;
 pub use bulk::{BulkLine, BulkRequest, BulkVote, InvalidBulk, InvalidLine};
 pub use cell::Cell;
 pub use definition::{Change, Definition};
+pub use delivery::{Deliveries, Delivery};
 pub use eligibility::{Ballot, Reason, Refusal};
 pub use entry::{Entry, RawEntry, RawField, RawFields};
 pub use form::VoteForm;

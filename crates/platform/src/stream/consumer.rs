@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ballot::{RawEntry, RawField, RawFields, Rejection, StreamId};
-use rmp::{Marker, decode};
+use ballot::{Deliveries, Rejection, StreamId};
 use serde_json::json;
 
 use super::producer::texts;
@@ -35,24 +34,6 @@ pub struct Consumer {
     claim_idle: Duration,
     retention: Duration,
     consumer_retention: Duration,
-}
-
-/// An entry that was handed to us, to be acknowledged or rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// By which it is acknowledged.
-    pub stream_id: StreamId,
-    /// Nothing of it is checked yet.
-    pub raw: RawEntry,
-}
-
-/// What one reading gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deliveries {
-    /// At most `batch_size`.
-    pub entries: Vec<Delivery>,
-    /// Whether the stream may hold more.
-    pub more: bool,
 }
 
 /// How the stream stands.
@@ -148,7 +129,7 @@ impl Consumer {
             reply => reply?,
         };
         match reply.as_slice() {
-            [Value::Binary(packed)] => unpack(packed),
+            [Value::Binary(packed)] => Deliveries::unpack(packed),
             _ => None,
         }
         .ok_or_else(|| unexpected("read.lua"))
@@ -387,61 +368,4 @@ fn numbers<const N: usize>(reply: &[Value]) -> Option<[i64; N]> {
     };
     let numbers: Vec<_> = reply.iter().map_while(number).collect();
     numbers.try_into().ok()
-}
-
-/// Reads what read.lua has packed.
-fn unpack(mut packed: &[u8]) -> Option<Deliveries> {
-    let reply = &mut packed;
-    let parts = decode::read_array_len(reply).ok()?;
-    let more: u8 = decode::read_int(reply).ok()?;
-    let entries = (1..parts).map(|_| delivery(reply)).collect::<Option<_>>()?;
-    Some(Deliveries {
-        entries,
-        more: more != 0,
-    })
-}
-
-fn delivery(reply: &mut &[u8]) -> Option<Delivery> {
-    let values = decode::read_array_len(reply).ok()?;
-    let stream_id = StreamId::parse(str::from_utf8(text(reply)?).ok()?)?;
-    let raw = match values {
-        2 => RawEntry::TooManyFields(decode::read_int(reply).ok()?),
-        9 => {
-            let (option, vote) = (field(reply)?, field(reply)?);
-            RawEntry::Fields(RawFields {
-                option: option.or(vote),
-                poll: field(reply)?,
-                vote_id: field(reply)?,
-                voter: field(reply)?,
-                timestamp: field(reply)?,
-                accepted: field(reply)?,
-                first_id: field(reply)?,
-            })
-        }
-        _ => return None,
-    };
-    Some(Delivery { stream_id, raw })
-}
-
-/// A field that may be absent.
-fn field(reply: &mut &[u8]) -> Option<Option<RawField>> {
-    let field = match Marker::from_u8(*reply.first()?) {
-        Marker::False => {
-            decode::read_bool(reply).ok()?;
-            None
-        }
-        Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
-            Some(RawField::Bytes(text(reply)?.to_vec()))
-        }
-        _ => Some(RawField::TooLong(decode::read_int(reply).ok()?)),
-    };
-    Some(field)
-}
-
-/// A string of Lua's: any bytes.
-fn text<'a>(reply: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = decode::read_str_len(reply).ok()?;
-    let (text, rest) = reply.split_at_checked(length.try_into().ok()?)?;
-    *reply = rest;
-    Some(text)
 }

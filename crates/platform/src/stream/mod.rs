@@ -47,7 +47,7 @@ use ballot::PollId;
 
 use crate::settings::{self, InvalidSetting};
 
-pub use consumer::{Consumer, Deliveries, Delivery, Refusals, Standing};
+pub use consumer::{Consumer, Refusals, Standing};
 pub use definitions::{Definitions, MOST_CHANGES, PollRevision};
 pub use producer::{Appended, Client, MOST_VOTES, Producer, Vote};
 pub use rate_limit::RateLimit;
