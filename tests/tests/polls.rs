@@ -454,6 +454,20 @@ async fn definitions_come_back_after_redis_lost_everything() {
 }
 
 #[tokio::test]
+async fn a_definition_whose_revision_is_no_number_is_published_again_and_holds_up_no_other() {
+    let world = World::start().await;
+    create(&world, pets()).await;
+    for damage in ["x", "", "nan", "-1"] {
+        let damaged = format!("HSET {{votes}}:poll:default revision {damage} held_until_ms x");
+        let _: i64 = world.command(&damaged).await;
+        let _: i64 = world.command("DEL {votes}:poll:pets").await;
+        assert_eq!(world.sweep().await.status, 200, "{damage:?}");
+        assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
+        assert_eq!(world.vote("cats").await.status, 201, "{damage:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_vote_that_finds_no_definition_asks_for_it_and_waits() {
     let world = World::start().await;
     create(&world, pets()).await;

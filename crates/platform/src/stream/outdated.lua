@@ -10,7 +10,8 @@ for i, definition in ipairs(KEYS) do
     local revision, gone = tonumber(ARGV[2 * i - 1]), ARGV[2 * i] == '1'
     local known = redis.pcall('HGET', definition, 'revision')
     if type(known) == 'string' then
-        if tonumber(known) < revision then
+        -- What somebody else has written there may be no number, or none that compares.
+        if not ((tonumber(known) or -1) >= revision) then
             outdated[#outdated + 1] = i
         end
     -- Nothing is a good definition of a poll that is gone; an error says that something else is there.

@@ -19,13 +19,14 @@ local polls, at, count = KEYS[1], 1, 0
 for i = 2, #KEYS do
     local definition = KEYS[i]
     local poll, gone, length, revision = ARGV[at], ARGV[at + 1] == '1', tonumber(ARGV[at + 2]), ARGV[at + 4]
-    -- An error if something else has this name.
+    -- An error if something else has this name; and what somebody else has written may be no number, or none that
+    -- compares. That must not keep this poll, or another of this call, from being published.
     local known = redis.pcall('HGET', definition, 'revision')
-    if type(known) ~= 'string' or tonumber(known) < tonumber(revision) then
+    if type(known) ~= 'string' or not ((tonumber(known) or -1) >= tonumber(revision)) then
         local held = redis.pcall('HGET', definition, 'held_until_ms')
         redis.call('DEL', definition)
         redis.call('HSET', definition, unpack(ARGV, at + 3, at + 2 + length))
-        if type(held) == 'string' then
+        if type(held) == 'string' and tonumber(held) then
             redis.call('HSET', definition, 'held_until_ms', held)
         end
         if gone then
