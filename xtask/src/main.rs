@@ -10,6 +10,7 @@ mod check;
 mod curl;
 mod dead_letters;
 mod deny;
+mod fuzz;
 mod instance;
 mod k8s;
 mod poll;
@@ -78,6 +79,8 @@ enum Command {
     Bench(bench::Options),
     /// Run a whole Spinvote under load for long; say whether it grows, and write bench/results and docs/soak.md
     Soak(soak::Options),
+    /// Look for input that a parser mishandles, with cargo-fuzz: docs/fuzzing.md
+    Fuzz(fuzz::Options),
     /// Check the format, lint, run the unit tests and build the components: for after each edit
     Check,
     /// Check the format, lint, and run all tests
@@ -113,6 +116,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::K8s(command) => k8s::k8s(command)?,
         Command::Bench(options) => bench::bench(options).await?,
         Command::Soak(options) => return soak::soak(options).await,
+        Command::Fuzz(options) => fuzz::fuzz(options).await?,
         Command::Check => check::check().await?,
         Command::Test(options) => test::test(options).await?,
     }
