@@ -6,6 +6,7 @@ mod build;
 mod cargo;
 mod cast;
 mod cell;
+mod chaos;
 mod check;
 mod curl;
 mod dead_letters;
@@ -83,6 +84,10 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Check the format, lint, run the unit tests and build the components: for after each edit
     Check,
+    /// Cast votes while everything fails, and see that each counts as its client was told
+    ///
+    /// The same seed gives the same faults in the same order. docs/faults.md says what is promised.
+    Chaos(chaos::Options),
     /// Check the format, lint, and run all tests
     Test(test::Options),
 }
@@ -118,6 +123,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Soak(options) => return soak::soak(options).await,
         Command::Fuzz(options) => fuzz::fuzz(options).await?,
         Command::Check => check::check().await?,
+        Command::Chaos(options) => chaos::chaos(options).await?,
         Command::Test(options) => test::test(options).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -338,6 +338,20 @@ impl Postgres {
         self.process.iter().for_each(Process::resume);
     }
 
+    /// Kills it (SIGKILL), with all its connections, in the middle of whatever they do. What it has committed is in its
+    /// log; [`Self::start`] starts it again.
+    pub fn kill(&mut self) -> Result<()> {
+        // A backend that is left would finish what it does, and keep the next server from starting.
+        self.pause()?;
+        for backend in self.paused.drain(..) {
+            let _ = kill_process(backend, Signal::KILL);
+            guard::forget(backend);
+        }
+        self.process.iter_mut().for_each(Process::kill);
+        self.process = None;
+        Ok(())
+    }
+
     /// Stops it; its data stays, and [`Self::start`] starts it again.
     pub fn stop(&mut self) {
         self.resume();

@@ -1,0 +1,348 @@
+//! Nothing lost, nothing counted twice, whatever fails: clients vote all the time while faults strike in an order
+//! that a seed gives, and in the end what is recorded is held to what each client was told. docs/faults.md says what
+//! is promised.
+//!
+//! In the order in which to read:
+//! - [`schedule`]: which faults, when
+//! - [`clients`], [`ledger`]: who votes, and what they know of it
+//! - [`faults`], [`proxy`]: what strikes, and how it is seen to have bitten
+//! - [`verdict`]: whether the promises were kept
+
+pub mod clients;
+pub mod faults;
+pub mod ledger;
+pub mod proxy;
+pub mod schedule;
+pub mod verdict;
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use redis::{
+    FromRedisValue,
+    aio::MultiplexedConnection,
+    streams::{StreamInfoGroupsReply, StreamInfoStreamReply, StreamRangeReply},
+};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use stack::{App, Role};
+use tokio::{task::JoinHandle, time::sleep};
+
+use self::{
+    clients::{Booth, Clients, ONE_VOTE, POLLS},
+    ledger::{Ledger, Outcome},
+    proxy::Proxy,
+    schedule::{Random, Schedule},
+    verdict::{Recorded, Row, verdict},
+};
+use crate::{Answer, World, eventually, redis_at, sql_at};
+
+/// The name of the second consumer.
+pub const SECOND: &str = "second";
+
+/// How long everything may take to be counted once all is well again.
+const TO_SETTLE: Duration = Duration::from_secs(60);
+
+/// Spinvote, with what the faults need.
+pub struct Arena {
+    pub world: World,
+    /// One more consumer of the same stream.
+    pub second: App,
+    /// Stands before PostgreSQL, for both.
+    pub proxy: Proxy,
+    pub ledger: Arc<Ledger>,
+    pub booth: Arc<Booth>,
+    /// The entries that are no votes.
+    pub garbage: BTreeSet<String>,
+    /// The votes that are in the stream twice.
+    pub copied: BTreeSet<String>,
+    probes: usize,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Report {
+    pub seed: u64,
+    pub accepted: usize,
+    pub refused: usize,
+    pub unknown: usize,
+    /// When each fault struck, and what shows that it bit.
+    pub timeline: Vec<String>,
+    /// Faults that bit.
+    pub faults: usize,
+    /// What is not as promised.
+    pub wrong: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seed,
+            accepted,
+            refused,
+            unknown,
+            faults,
+            wrong,
+            ..
+        } = self;
+        let votes = accepted + refused + unknown;
+        write!(
+            f,
+            "seed {seed}: {votes} votes ({accepted} accepted, {refused} refused, {unknown} unknown), {faults} faults: "
+        )?;
+        match wrong.len() {
+            0 => f.write_str("all as promised"),
+            wrong => write!(f, "{wrong} promises broken"),
+        }
+    }
+}
+
+/// Runs it for about so long, and half a minute for the end at most.
+pub async fn run(seed: u64, length: Duration) -> Report {
+    let arena = Arena::open().await.expect("an arena");
+    run_in(arena, seed, length).await
+}
+
+/// Runs it in an arena that is open already.
+pub async fn run_in(mut arena: Arena, seed: u64, length: Duration) -> Report {
+    let started = Instant::now();
+    let mut timeline = Vec::new();
+    let mut wrong = Vec::new();
+    let mut faults = 0;
+    let clients = Clients::start(&arena.booth, Random::new(seed).number());
+    let sweeps = sweep_each_second(&arena.world);
+
+    for step in Schedule::new(seed) {
+        if let Err(error) = arena.quiet(step.quiet).await {
+            wrong.push(format!("it does not start again: {error:#}"));
+            break;
+        }
+        if started.elapsed() > length {
+            break;
+        }
+        let at = started.elapsed();
+        let bitten = step.fault.strike(&mut arena, step.lasts).await;
+        let took = started.elapsed() - at;
+        let line = format!("{:>6.1}s {:?}", at.as_secs_f64(), step.fault);
+        match bitten {
+            Ok(proof) => {
+                faults += 1;
+                timeline.push(format!("{line}: {proof} ({took:.1?})"));
+                println!("{}", timeline[timeline.len() - 1]);
+            }
+            Err(error) => {
+                timeline.push(format!("{line}: did not bite: {error:#} ({took:.1?})"));
+                println!("{}", timeline[timeline.len() - 1]);
+                wrong.push(format!("{:?} did not bite: {error:#}", step.fault));
+                break;
+            }
+        }
+    }
+
+    clients.finish().await;
+    match arena.settle().await {
+        Ok(()) => timeline.push(format!(
+            "{:>6.1}s all is counted",
+            started.elapsed().as_secs_f64()
+        )),
+        Err(error) => wrong.push(format!("it does not settle: {error:#}")),
+    }
+    sweeps.abort();
+    let votes = std::mem::take(&mut *arena.ledger.votes());
+    match arena.recorded().await {
+        Ok(recorded) => wrong.extend(verdict(&votes, &recorded)),
+        Err(error) => wrong.push(format!("what is recorded cannot be read: {error:#}")),
+    }
+    let recount = arena.world.xtask(&["recount"]);
+    if !(recount.done && recount.said.contains("agree with the audit log")) {
+        wrong.push(format!("recount: {}{}", recount.said, recount.errors));
+    }
+
+    let number = |is: fn(&Outcome) -> bool| votes.iter().filter(|vote| is(&vote.outcome)).count();
+    Report {
+        seed,
+        accepted: number(|outcome| matches!(outcome, Outcome::Accepted { .. })),
+        refused: number(|outcome| *outcome == Outcome::Refused),
+        unknown: number(|outcome| *outcome == Outcome::Unknown),
+        timeline,
+        faults,
+        wrong,
+    }
+}
+
+/// As probes do in production.
+fn sweep_each_second(world: &World) -> JoinHandle<()> {
+    let url = format!("{}/sweep", world.url());
+    tokio::spawn(async move {
+        let http = reqwest::Client::new();
+        loop {
+            let _ = http.get(&url).timeout(Duration::from_secs(5)).send().await;
+            sleep(Duration::from_secs(1)).await;
+        }
+    })
+}
+
+impl Arena {
+    pub async fn open() -> Result<Self> {
+        let proxy = Proxy::start().await?;
+        let world = World::start_with(|stack| {
+            stack
+                .variable("postgres_port", proxy.port())
+                // So that there are many batches, and what is left by one consumer is soon claimed by the other.
+                .variable("batch_size", 200)
+                .variable("claim_idle_ms", 2000)
+                .variable("upstream_timeout_ms", 1500)
+        })
+        .await;
+        proxy.lead_to(world.stack.postgres.port());
+        let mut second = world.stack.another_app(|settings| {
+            settings.port = None;
+            settings.components = vec!["tally".to_owned()];
+            settings
+                .variables
+                .insert("consumer_name".to_owned(), SECOND.to_owned());
+        })?;
+        second.start().await?;
+
+        let token = world.stack.secrets().organizer_token.clone();
+        for (poll, options) in &POLLS[1..] {
+            let body = json!({
+                "poll": poll, "question": "Which?", "options": options, "one_vote_per_voter": *poll == ONE_VOTE,
+            });
+            eventually(&format!("{poll} is open"), async || {
+                let request = world.request(Method::POST, "/api/polls");
+                let created = Answer::of(request.bearer_auth(&token).body(body.to_string())).await;
+                [201, 409].contains(&created.status.as_u16())
+            })
+            .await;
+        }
+        eventually("polls are published", async || {
+            world.sweep().await.status == 200
+        })
+        .await;
+
+        let ledger = Arc::new(Ledger::default());
+        let booth = Arc::new(Booth::new(world.url(), &token, ledger.clone()));
+        Ok(Self {
+            world,
+            second,
+            proxy,
+            ledger,
+            booth,
+            garbage: BTreeSet::new(),
+            copied: BTreeSet::new(),
+            probes: 0,
+        })
+    }
+
+    /// Casts one vote, to see how Spinvote is.
+    pub async fn probe(&mut self) -> Option<StatusCode> {
+        self.probes += 1;
+        self.booth.probe(format!("probe-{}", self.probes)).await
+    }
+
+    /// Starts what has ended by itself: without Redis, a runtime that listens to it ends. In production something
+    /// does so, too.
+    pub async fn revive(&mut self) -> Result<()> {
+        if self.world.stack.app.id().is_none() || self.world.stack.app.exited()?.is_some() {
+            self.world.stack.start_app().await?;
+        }
+        if self.second.id().is_none() || self.second.exited()?.is_some() {
+            self.second.start().await?;
+        }
+        Ok(())
+    }
+
+    async fn quiet(&mut self, pause: Duration) -> Result<()> {
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            self.revive().await?;
+            sleep(Duration::from_millis(50)).await;
+        }
+        self.revive().await
+    }
+
+    pub async fn connection(&self) -> Result<MultiplexedConnection> {
+        Ok(redis_at(&self.world.stack.redis_url(stack::RedisUser::Operator)).await?)
+    }
+
+    /// What Redis replies to the operator.
+    pub async fn redis<T: FromRedisValue>(&self, words: &str) -> Result<T> {
+        let mut connection = self.connection().await?;
+        let mut words = words.split(' ');
+        let mut command = redis::cmd(words.next().unwrap_or_default());
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        Ok(command.query_async(&mut connection).await?)
+    }
+
+    /// The ids that the dead letters had.
+    pub async fn dead_letters(&self) -> Result<BTreeSet<String>> {
+        let entries: StreamRangeReply = self.redis("XRANGE {votes}:rejected - +").await?;
+        Ok(entries
+            .ids
+            .iter()
+            .map(|entry| entry.get("stream_id").unwrap_or_default())
+            .collect())
+    }
+
+    /// Waits until nothing is left to count.
+    async fn settle(&mut self) -> Result<()> {
+        let deadline = Instant::now() + TO_SETTLE;
+        loop {
+            self.revive().await?;
+            let swept = self.world.try_get("/sweep").await;
+            if swept.is_some_and(|swept| swept.status == 200) {
+                let stream: StreamInfoStreamReply = self.redis("XINFO STREAM votes").await?;
+                let groups: StreamInfoGroupsReply = self.redis("XINFO GROUPS votes").await?;
+                let group = groups.groups.first().context("there is no group")?;
+                if group.pending == 0 && group.last_delivered_id == stream.last_generated_id {
+                    return Ok(());
+                }
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "in {TO_SETTLE:?} not all is counted"
+            );
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn recorded(&self) -> Result<Recorded> {
+        let sql = sql_at(&self.world.stack.database_url(Role::Operator)).await?;
+        let rows = sql
+            .query(
+                "select poll, vote_id, coalesce(stream_id, ''), option, voter from vote_events",
+                &[],
+            )
+            .await?;
+        let tallies = sql
+            .query("select poll, option, count from votes", &[])
+            .await?;
+        Ok(Recorded {
+            rows: rows
+                .iter()
+                .map(|row| Row {
+                    poll: row.get(0),
+                    vote_id: row.get(1),
+                    stream_id: row.get(2),
+                    option: row.get(3),
+                    voter: row.get(4),
+                })
+                .collect(),
+            tallies: tallies
+                .iter()
+                .map(|row| (row.get(0), row.get(1), row.get(2)))
+                .collect(),
+            dead: self.dead_letters().await?,
+            garbage: self.garbage.clone(),
+            copied: self.copied.clone(),
+        })
+    }
+}
