@@ -550,6 +550,12 @@ async fn after_a_restore_to_a_point_in_time_every_vote_is_counted_once() {
         .env("RESTORE_TO", &restore_to);
     shell(&world, command, restore);
     world.stack.postgres.start().await.unwrap();
+    // It answers who only reads before it takes writes.
+    eventually("PostgreSQL has come to that time", async || {
+        let recovering = "select pg_is_in_recovery()::int::bigint";
+        world.number(recovering).await == 0
+    })
+    .await;
     let restored = recorded(&world).await;
     assert!(restored.contains_key("default/early-0"), "{restored:?}");
     assert!(!restored.contains_key("default/after"), "{restored:?}");
