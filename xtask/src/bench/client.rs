@@ -13,19 +13,27 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+/// By which requests are sent, one after the other.
+pub type Sender = SendRequest<Full<Bytes>>;
+
+pub async fn connect(address: SocketAddr) -> Result<Sender> {
+    let stream = TcpStream::connect(address)
+        .await
+        .context("could not connect")?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
 pub struct Connection {
     address: SocketAddr,
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
 }
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .context("could not connect")?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
+        let sender = connect(address).await?;
         Ok(Self { address, sender })
     }
 

@@ -7,7 +7,7 @@
 //! - [`figures`], [`machine`], [`page`], [`plots`]: what becomes of it
 
 mod bulk;
-mod client;
+pub mod client;
 mod consumer;
 mod contenders;
 mod cost;
@@ -18,7 +18,7 @@ pub mod machine;
 mod memory;
 mod page;
 mod peers;
-mod plots;
+pub mod plots;
 pub mod servers;
 mod start;
 mod steps;
@@ -31,7 +31,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 use stack::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
     contenders::Contender,
@@ -39,7 +38,7 @@ use self::{
     machine::Machine,
     servers::Servers,
 };
-use crate::{build, prerequisites, step::step};
+use crate::{build, interrupt::unless_interrupted, prerequisites, step::step};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -107,14 +106,7 @@ pub async fn bench(options: Options) -> Result<()> {
     if options.report {
         return page::write();
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    // What runs is dropped with `run`, and so stops.
-    tokio::select! {
-        result = run(options) => result,
-        _ = interrupt.recv() => anyhow::bail!("interrupted"),
-        _ = terminate.recv() => anyhow::bail!("interrupted"),
-    }
+    unless_interrupted(run(options)).await
 }
 
 async fn run(options: Options) -> Result<()> {

@@ -1,10 +1,9 @@
 //! docs/performance.md: its tables, between `<!-- bench:KIND -->` and `<!-- /bench -->`, and its plots.
 
-use std::{fmt::Write, fs, path::PathBuf};
+use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::ValueEnum;
-use stack::checkout;
 
 use super::{
     Kind, consumer,
@@ -12,23 +11,17 @@ use super::{
     figures::{Figures, Results},
     growth, plots, steps, visible, votes,
 };
+use crate::generated::{Page, Plot};
 
-fn file() -> PathBuf {
-    checkout::root().join("docs/performance.md")
-}
+/// The marker at the end of each part.
+const END: &str = "/bench";
 
 /// Makes the page's tables and its plots again, of what bench/results has.
 pub fn write() -> Result<()> {
-    let page = fs::read_to_string(file()).context("could not read docs/performance.md")?;
-    fs::write(file(), filled(&page)?).context("could not write docs/performance.md")?;
-    for (plot, svg) in plots()? {
-        fs::write(&plot, svg).with_context(|| format!("could not write {}", plot.display()))?;
-    }
-    Ok(())
+    page()?.write(&plots()?)
 }
 
-/// Each plot, and where it is.
-fn plots() -> Result<Vec<(PathBuf, String)>> {
+fn plots() -> Result<Vec<Plot>> {
     let mut plots = Vec::new();
     for kind in Kind::value_variants() {
         if let (Some(plot), Some(results)) = (plots::file(*kind), Results::read(*kind)?) {
@@ -39,35 +32,22 @@ fn plots() -> Result<Vec<(PathBuf, String)>> {
 }
 
 /// The page with its plots and tables as bench/results has them.
-fn filled(page: &str) -> Result<String> {
-    let mut page = page.to_owned();
+fn page() -> Result<Page> {
+    let mut page = Page::read("docs/performance.md")?;
     let mut images = String::new();
     for kind in Kind::value_variants() {
         let Some(results) = Results::read(*kind)? else {
             continue;
         };
         let tables = tables(*kind, &results.figures).join("\n");
-        fill(
-            &mut page,
-            &kind.id(),
-            &format!("{tables}\n{}", about(&results)),
-        )?;
+        let text = format!("{tables}\n{}", about(&results));
+        page.fill([&format!("bench:{}", kind.id()), END], &text)?;
         if let Some(caption) = plots::caption(*kind) {
             let _ = writeln!(images, "![{caption}](images/bench-{}.svg)\n", kind.id());
         }
     }
-    fill(&mut page, "plots", images.trim_end())?;
+    page.fill(["bench:plots", END], &images)?;
     Ok(page)
-}
-
-/// Puts text in the place of what is between two markers.
-fn fill(page: &mut String, name: &str, text: &str) -> Result<()> {
-    let begin = format!("<!-- bench:{name} -->\n");
-    let about = || format!("docs/performance.md has no {begin}");
-    let start = page.find(&begin).with_context(about)? + begin.len();
-    let end = page[start..].find("<!-- /bench -->").with_context(about)?;
-    page.replace_range(start..start + end, &format!("\n{}\n\n", text.trim_end()));
-    Ok(())
 }
 
 /// When it was measured, on what, and how often.
@@ -278,11 +258,7 @@ mod tests {
 
     #[test]
     fn the_page_has_the_tables_and_the_plots_that_the_results_give() {
-        const STALE: &str = "run `cargo xtask bench --report`";
-        let page = fs::read_to_string(file()).unwrap();
-        assert_eq!(filled(&page).unwrap(), page, "{STALE}");
-        for (plot, svg) in plots().unwrap() {
-            assert_eq!(fs::read_to_string(plot).unwrap(), svg, "{STALE}");
-        }
+        let page = page().unwrap();
+        page.is_up_to_date(&plots().unwrap(), "run `cargo xtask bench --report`");
     }
 }

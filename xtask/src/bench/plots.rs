@@ -25,7 +25,7 @@ const HEAD: i32 = 34;
 const ROW: i32 = 26;
 const BAR: i32 = 16;
 
-const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
+pub const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
 const OURS: RGBColor = RGBColor(0x1f, 0x6f, 0xeb);
 const THEIRS: RGBColor = RGBColor(0x8c, 0x95, 0x9f);
 /// What cannot be surpassed.
@@ -125,7 +125,7 @@ pub fn render(kind: Kind, figures: &Figures) -> Result<String> {
     Ok(svg)
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn draw(
     area: &Area,
@@ -160,7 +160,8 @@ fn colour(contender: Contender) -> RGBColor {
     }
 }
 
-fn write(area: &Area, text: &str, at: (i32, i32), side: HPos) -> Result<()> {
+/// Puts text at a place, which is at this side of it.
+pub fn write(area: &Area, text: &str, at: (i32, i32), side: HPos) -> Result<()> {
     let style = TextStyle::from(("sans-serif", 13).into_font())
         .color(&INK)
         .pos(Pos::new(side, VPos::Center));

@@ -2,18 +2,13 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    HeaderMap, Request,
-    body::Bytes,
-    client::conn::http1::{self, SendRequest},
-    header::HOST,
-};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::Instant};
+use hyper::{HeaderMap, Request, body::Bytes, header::HOST};
+use tokio::time::Instant;
 
 use super::ledger::Ledger;
+use crate::bench::client::{Sender, connect};
 
 /// How long an answer is waited for. No request may take longer than [`super::ledger::LONGEST`]; so it is seen by how
 /// much.
@@ -22,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Client<'a> {
     address: SocketAddr,
     ledger: &'a Ledger,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Sender>,
 }
 
 /// An answer, read to its end.
@@ -113,11 +108,11 @@ impl<'a> Client<'a> {
     async fn exchange(&mut self, ask: Ask<'_>) -> Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().await?,
+            None => connect(self.address).await?,
         };
         // The server may have closed what was idle for long.
         if connection.ready().await.is_err() {
-            connection = self.connect().await?;
+            connection = connect(self.address).await?;
         }
         let mut request = Request::builder()
             .method(ask.method)
@@ -136,15 +131,5 @@ impl<'a> Client<'a> {
             headers: head.headers,
             body,
         })
-    }
-
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.address)
-            .await
-            .context("could not connect")?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        Ok(sender)
     }
 }

@@ -24,9 +24,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use stack::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{build, prerequisites};
+use crate::{build, interrupt::unless_interrupted, prerequisites};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -58,14 +57,7 @@ pub async fn soak(options: Options) -> Result<ExitCode> {
         page::write()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    // What runs is dropped with `run`, and so stops.
-    tokio::select! {
-        result = run(options) => result,
-        _ = interrupt.recv() => anyhow::bail!("interrupted"),
-        _ = terminate.recv() => anyhow::bail!("interrupted"),
-    }
+    unless_interrupted(run(options)).await
 }
 
 async fn run(options: Options) -> Result<ExitCode> {

@@ -1,32 +1,16 @@
 //! docs/soak.md: what the last runs have shown, between `<!-- soak -->` and `<!-- /soak -->` and the like, and its plots.
 
-use std::{fmt::Write, fs, path::PathBuf};
+use std::fmt::Write;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use stack::checkout;
 
 use super::{plot, report::Report};
-
-fn file() -> PathBuf {
-    checkout::root().join("docs/soak.md")
-}
-
-fn image(name: &str) -> PathBuf {
-    checkout::root().join(format!("docs/images/{name}.svg"))
-}
-
-fn name(backlog: bool) -> &'static str {
-    if backlog { "soak-backlog" } else { "soak" }
-}
+use crate::generated::{Page, Plot};
 
 /// Makes the page and its plots again, of what bench/results has.
 pub fn write() -> Result<()> {
-    let page = fs::read_to_string(file()).context("could not read docs/soak.md")?;
-    fs::write(file(), filled(&page)?).context("could not write docs/soak.md")?;
-    for (plot, svg) in plots()? {
-        fs::write(&plot, svg).with_context(|| format!("could not write {}", plot.display()))?;
-    }
-    Ok(())
+    page()?.write(&plots()?)
 }
 
 fn reports() -> Result<Vec<Report>> {
@@ -37,29 +21,23 @@ fn reports() -> Result<Vec<Report>> {
     Ok(reports)
 }
 
-/// Each plot, and where it is.
-fn plots() -> Result<Vec<(PathBuf, String)>> {
-    reports()?
-        .iter()
-        .map(|report| Ok((image(name(report.backlog)), plot::render(report)?)))
-        .collect()
+fn plots() -> Result<Vec<Plot>> {
+    let plot = |report: &Report| {
+        let image = format!("docs/images/{}.svg", report.name());
+        Ok((checkout::root().join(image), plot::render(report)?))
+    };
+    reports()?.iter().map(plot).collect()
 }
 
 /// The page as bench/results has it.
-fn filled(page: &str) -> Result<String> {
-    let mut page = page.to_owned();
+fn page() -> Result<Page> {
+    let mut page = Page::read("docs/soak.md")?;
     for report in reports()? {
-        let name = name(report.backlog);
-        let about = || format!("docs/soak.md has no <!-- {name} -->");
-        let begin = format!("<!-- {name} -->\n");
-        let start = page.find(&begin).with_context(about)? + begin.len();
-        let end = page[start..]
-            .find(&format!("<!-- /{name} -->"))
-            .with_context(about)?;
+        let name = report.name();
         let image =
             format!("![Memory, sockets and open files of each part, over time](images/{name}.svg)");
-        let text = format!("\n{image}\n\n{}\n", text(&report));
-        page.replace_range(start..start + end, &text);
+        let text = format!("{image}\n\n{}", text(&report));
+        page.fill([name, &format!("/{name}")], &text)?;
     }
     Ok(page)
 }
@@ -136,11 +114,7 @@ mod tests {
 
     #[test]
     fn the_page_has_what_the_results_give() {
-        const STALE: &str = "run `cargo xtask soak --report`";
-        let page = fs::read_to_string(file()).unwrap();
-        assert_eq!(filled(&page).unwrap(), page, "{STALE}");
-        for (plot, svg) in plots().unwrap() {
-            assert_eq!(fs::read_to_string(plot).unwrap(), svg, "{STALE}");
-        }
+        let page = page().unwrap();
+        page.is_up_to_date(&plots().unwrap(), "run `cargo xtask soak --report`");
     }
 }

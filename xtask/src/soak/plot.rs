@@ -4,24 +4,21 @@ use anyhow::Result;
 use plotters::{
     prelude::{
         ChartBuilder, IntoDrawingArea, IntoFont, PathElement, RGBColor, Rectangle, SVGBackend,
-        Text, WHITE,
+        WHITE,
     },
-    style::{
-        Color, TextStyle,
-        text_anchor::{HPos, Pos, VPos},
-    },
+    style::{Color, text_anchor::HPos},
 };
 
 use super::{
     report::Report,
     samples::{METRICS, PARTS, Sample},
 };
+use crate::bench::plots::{INK, write};
 
 const WIDTH: i32 = 820;
 const PANEL: i32 = 190;
 const HEAD: i32 = 30;
 
-const INK: RGBColor = RGBColor(0x24, 0x29, 0x2f);
 const GRID: RGBColor = RGBColor(0xd8, 0xde, 0xe4);
 const COLOURS: [RGBColor; PARTS.len()] = [
     RGBColor(0x1f, 0x6f, 0xeb),
@@ -39,16 +36,13 @@ pub fn render(report: &Report) -> Result<String> {
                 .into_drawing_area();
         // Readable where pages are dark, too.
         area.fill(&WHITE)?;
-        let style = TextStyle::from(("sans-serif", 13).into_font())
-            .color(&INK)
-            .pos(Pos::new(HPos::Left, VPos::Center));
         for ((part, colour), x) in PARTS.iter().zip(COLOURS).zip((60..).step_by(130)) {
             let y = HEAD / 2;
             area.draw(&Rectangle::new(
                 [(x, y - 2), (x + 20, y + 2)],
                 colour.filled(),
             ))?;
-            area.draw(&Text::new(*part, (x + 26, y), style.clone()))?;
+            write(&area, part, (x + 26, y), HPos::Left)?;
         }
         let (_, below) = area.split_vertically(HEAD);
         let panels = below.split_evenly((METRICS.len(), 1));

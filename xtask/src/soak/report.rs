@@ -98,9 +98,13 @@ impl Report {
         self.checks.iter().all(|check| check.holds)
     }
 
+    /// Of its file, its plot and its part of the page.
+    pub fn name(&self) -> &'static str {
+        name(self.backlog)
+    }
+
     fn file(backlog: bool) -> PathBuf {
-        let name = if backlog { "soak-backlog" } else { "soak" };
-        checkout::root().join(format!("bench/results/{name}.json"))
+        checkout::root().join(format!("bench/results/{}.json", name(backlog)))
     }
 
     pub fn write(&self) -> Result<()> {
@@ -117,6 +121,10 @@ impl Report {
             Err(_) => Ok(None),
         }
     }
+}
+
+fn name(backlog: bool) -> &'static str {
+    if backlog { "soak-backlog" } else { "soak" }
 }
 
 /// Puts what stands within `"samples": [` on one line for each sample.
