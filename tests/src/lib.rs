@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, aio::MultiplexedConnection};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 use stack::{Stack, StackBuilder};
@@ -301,9 +301,11 @@ impl World {
 
     /// A connection to Redis with the operator's rights.
     pub async fn redis(&self) -> MultiplexedConnection {
-        redis_at(&self.stack.redis_url(stack::RedisUser::Operator))
-            .await
-            .expect("Redis")
+        self.try_redis().await.expect("Redis")
+    }
+
+    pub async fn try_redis(&self) -> RedisResult<MultiplexedConnection> {
+        redis_at(&self.stack.redis_url(stack::RedisUser::Operator)).await
     }
 
     /// Appends a bare entry, as a producer that knows nothing of us does.
@@ -319,30 +321,39 @@ impl World {
             .expect("an id")
     }
 
+    /// What Redis replies to the operator.
     pub async fn command<T: redis::FromRedisValue>(&self, words: &str) -> T {
+        self.try_command(words).await.expect("a reply")
+    }
+
+    pub async fn try_command<T: redis::FromRedisValue>(&self, words: &str) -> RedisResult<T> {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap_or_default());
         words.for_each(|word| {
             command.arg(word);
         });
-        command
-            .query_async(&mut self.redis().await)
-            .await
-            .expect("a reply")
+        let mut connection = self.try_redis().await?;
+        command.query_async(&mut connection).await
     }
 
     /// The dead letters, each with its reason and the id that it had.
     pub async fn dead_letters(&self) -> Vec<(String, String)> {
-        let entries: redis::streams::StreamRangeReply =
-            self.command("XRANGE {votes}:rejected - +").await;
-        let text = |entry: &redis::streams::StreamId, field: &str| {
-            entry.get::<String>(field).unwrap_or_default()
+        self.try_dead_letters().await.expect("a reply")
+    }
+
+    pub async fn try_dead_letters(&self) -> RedisResult<Vec<(String, String)>> {
+        // What an entry itself had may be any bytes, and comes after these.
+        type Letter = (String, Vec<(Vec<u8>, Vec<u8>)>);
+        let letters: Vec<Letter> = self.try_command("XRANGE {votes}:rejected - +").await?;
+        let text = |fields: &[(Vec<u8>, Vec<u8>)], name: &str| {
+            let field = fields.iter().find(|(known, _)| known == name.as_bytes());
+            let value = field.map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+            value.unwrap_or_default()
         };
-        entries
-            .ids
+        Ok(letters
             .iter()
-            .map(|entry| (text(entry, "reason"), text(entry, "stream_id")))
-            .collect()
+            .map(|(_, fields)| (text(fields, "reason"), text(fields, "stream_id")))
+            .collect())
     }
 
     /// A connection to PostgreSQL with the operator's rights.
@@ -397,7 +408,7 @@ impl World {
     }
 }
 
-pub async fn redis_at(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+pub async fn redis_at(url: &str) -> RedisResult<MultiplexedConnection> {
     redis::Client::open(url)?
         .get_multiplexed_async_connection()
         .await

@@ -106,21 +106,6 @@ fn generate<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
     strategy.new_tree(runner).unwrap().current()
 }
 
-/// Why each entry was rejected, by its id. Names of fields may be any bytes, which [`World::dead_letters`] does not read.
-async fn reasons(world: &World) -> BTreeMap<String, String> {
-    type Letter = (String, Vec<(Vec<u8>, Vec<u8>)>);
-    let letters: Vec<Letter> = world.command("XRANGE {votes}:rejected - +").await;
-    let said = |fields: &[(Vec<u8>, Vec<u8>)], name: &str| {
-        // What the entry itself has comes later.
-        let field = fields.iter().find(|(known, _)| known == name.as_bytes());
-        String::from_utf8(field.expect(name).1.clone()).expect("text")
-    };
-    letters
-        .iter()
-        .map(|(_, fields)| (said(fields, "stream_id"), said(fields, "reason")))
-        .collect()
-}
-
 fn no_trap(world: &World) {
     let output = world.stack.app_output();
     for sign in ["panicked at", "wasm trap", "wasm backtrace", "unreachable"] {
@@ -167,7 +152,11 @@ async fn whatever_is_appended_is_counted_or_a_dead_letter() {
     })
     .await;
 
-    let rejected = reasons(&world).await;
+    let letters = world.dead_letters().await;
+    let rejected: BTreeMap<_, _> = letters
+        .into_iter()
+        .map(|(reason, id)| (id, reason))
+        .collect();
     let query = "select stream_id from vote_events where vote_id <> $1";
     let counted: BTreeSet<String> = world
         .sql()

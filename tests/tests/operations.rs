@@ -455,6 +455,16 @@ async fn once_is_for_grace(world: &World) {
     assert_eq!(results["options"][1]["count"], 1, "{results}");
 }
 
+/// All that was cast is counted, the polls are as they were, and where each voter has one vote the latest counts.
+async fn is_as_it_was(world: &World, cast: &BTreeMap<String, String>, polls: &[Value]) {
+    are_counted(world, cast).await;
+    eventually("the polls are as they were", async || {
+        documents(world).await == polls
+    })
+    .await;
+    once_is_for_grace(world).await;
+}
+
 #[tokio::test]
 async fn an_empty_database_is_filled_from_the_stream() {
     let mut world = World::start().await;
@@ -479,12 +489,7 @@ async fn an_empty_database_is_filled_from_the_stream() {
     };
     let said = shell(&world, Command::new("sh"), rebuild);
     assert!(said.contains(r#"The poll "once" was made"#), "{said}");
-    are_counted(&world, &cast).await;
-    eventually("the polls are as they were", async || {
-        documents(&world).await == before
-    })
-    .await;
-    once_is_for_grace(&world).await;
+    is_as_it_was(&world, &cast, &before).await;
 
     // What is changed from now on is published, and deleted polls stay so.
     let options = json!({ "options": ["soup", "rice", "bread"] });
@@ -563,12 +568,7 @@ async fn after_a_restore_to_a_point_in_time_every_vote_is_counted_once() {
     assert!(said.contains(r#"The poll "dinner" was made"#), "{said}");
     assert!(said.contains(r#"The poll "lunch" was changed"#), "{said}");
 
-    are_counted(&world, &cast).await;
-    eventually("the polls are as they were", async || {
-        documents(&world).await == before
-    })
-    .await;
-    once_is_for_grace(&world).await;
+    is_as_it_was(&world, &cast, &before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

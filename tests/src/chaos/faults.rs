@@ -149,7 +149,8 @@ async fn consumer_killed(arena: &mut Arena) -> Result<String> {
 
 async fn pending_of_second(arena: &Arena) -> Result<usize> {
     let consumers: StreamInfoConsumersReply = arena
-        .redis(&format!("XINFO CONSUMERS votes {GROUP}"))
+        .world
+        .try_command(&format!("XINFO CONSUMERS votes {GROUP}"))
         .await?;
     Ok(consumers
         .consumers
@@ -186,14 +187,15 @@ async fn redis_paused(arena: &mut Arena, lasts: Duration) -> Result<String> {
 }
 
 async fn redis_full(arena: &mut Arena) -> Result<String> {
-    let memory: redis::InfoDict = arena.redis("INFO memory").await?;
+    let memory: redis::InfoDict = arena.world.try_command("INFO memory").await?;
     let used: u64 = memory.get("used_memory").context("used_memory")?;
     // What is settled makes room: so much that this is not enough.
     let _: () = arena
-        .redis(&format!("CONFIG SET maxmemory {}", used / 2))
+        .world
+        .try_command(&format!("CONFIG SET maxmemory {}", used / 2))
         .await?;
     let refused = refuses_votes(arena).await;
-    let _: () = arena.redis("CONFIG SET maxmemory 0").await?;
+    let _: () = arena.world.try_command("CONFIG SET maxmemory 0").await?;
     refused?;
     Ok(format!("{used} bytes were used; a vote was answered 503"))
 }
@@ -201,10 +203,11 @@ async fn redis_full(arena: &mut Arena) -> Result<String> {
 async fn redis_read_only(arena: &mut Arena) -> Result<String> {
     let nobody = stack::ports::free()?;
     let _: () = arena
-        .redis(&format!("REPLICAOF 127.0.0.1 {nobody}"))
+        .world
+        .try_command(&format!("REPLICAOF 127.0.0.1 {nobody}"))
         .await?;
     let refused = refuses_votes(arena).await;
-    let _: () = arena.redis("REPLICAOF NO ONE").await?;
+    let _: () = arena.world.try_command("REPLICAOF NO ONE").await?;
     refused?;
     Ok("a vote was answered 503".to_owned())
 }
@@ -323,7 +326,8 @@ async fn take_connection(port: u16) -> Result<Option<TcpStream>> {
 
 async fn group_destroyed(arena: &mut Arena) -> Result<String> {
     let destroyed: i64 = arena
-        .redis(&format!("XGROUP DESTROY votes {GROUP}"))
+        .world
+        .try_command(&format!("XGROUP DESTROY votes {GROUP}"))
         .await?;
     ensure!(destroyed == 1, "there was none");
     Ok("it was there".to_owned())
@@ -336,7 +340,7 @@ async fn doorbell_cut(arena: &mut Arena) -> Result<String> {
     while cut == 0 {
         ensure!(Instant::now() < deadline, "nobody listens");
         arena.revive().await?;
-        cut = arena.redis("CLIENT KILL TYPE pubsub").await?;
+        cut = arena.world.try_command("CLIENT KILL TYPE pubsub").await?;
         sleep(LOOK).await;
     }
     // A runtime that listened ends as soon as it is done with what it heard; it is started again then.
@@ -344,8 +348,11 @@ async fn doorbell_cut(arena: &mut Arena) -> Result<String> {
 }
 
 async fn entries_duplicated(arena: &mut Arena) -> Result<String> {
-    let recent: StreamRangeReply = arena.redis("XREVRANGE votes + - COUNT 300").await?;
-    let mut connection = arena.connection().await?;
+    let recent: StreamRangeReply = arena
+        .world
+        .try_command("XREVRANGE votes + - COUNT 300")
+        .await?;
+    let mut connection = arena.world.try_redis().await?;
     let mut copied = 0;
     for entry in recent.ids {
         let Some(vote_id) = entry.get::<String>("vote_id") else {
@@ -372,7 +379,7 @@ async fn garbage(arena: &mut Arena) -> Result<String> {
         &[b"option", b"birds"],
         &[b"option", b"cats", b"poll", b"nowhere"],
     ];
-    let mut connection = arena.connection().await?;
+    let mut connection = arena.world.try_redis().await?;
     let mut ids = Vec::new();
     for fields in no_votes {
         let mut command = redis::cmd("XADD");

@@ -23,11 +23,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use redis::{
-    FromRedisValue,
-    aio::MultiplexedConnection,
-    streams::{StreamInfoGroupsReply, StreamInfoStreamReply, StreamRangeReply},
-};
+use redis::streams::{StreamInfoGroupsReply, StreamInfoStreamReply};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use stack::{App, Role};
@@ -40,7 +36,7 @@ use self::{
     schedule::{Random, Schedule},
     verdict::{Recorded, Row, verdict},
 };
-use crate::{Answer, World, eventually, redis_at, sql_at};
+use crate::{Answer, World, eventually, sql_at};
 
 /// The name of the second consumer.
 pub const SECOND: &str = "second";
@@ -267,29 +263,10 @@ impl Arena {
         self.revive().await
     }
 
-    pub async fn connection(&self) -> Result<MultiplexedConnection> {
-        Ok(redis_at(&self.world.stack.redis_url(stack::RedisUser::Operator)).await?)
-    }
-
-    /// What Redis replies to the operator.
-    pub async fn redis<T: FromRedisValue>(&self, words: &str) -> Result<T> {
-        let mut connection = self.connection().await?;
-        let mut words = words.split(' ');
-        let mut command = redis::cmd(words.next().unwrap_or_default());
-        words.for_each(|word| {
-            command.arg(word);
-        });
-        Ok(command.query_async(&mut connection).await?)
-    }
-
     /// The ids that the dead letters had.
     pub async fn dead_letters(&self) -> Result<BTreeSet<String>> {
-        let entries: StreamRangeReply = self.redis("XRANGE {votes}:rejected - +").await?;
-        Ok(entries
-            .ids
-            .iter()
-            .map(|entry| entry.get("stream_id").unwrap_or_default())
-            .collect())
+        let letters = self.world.try_dead_letters().await?;
+        Ok(letters.into_iter().map(|(_, id)| id).collect())
     }
 
     /// Waits until nothing is left to count.
@@ -299,8 +276,10 @@ impl Arena {
             self.revive().await?;
             let swept = self.world.try_get("/sweep").await;
             if swept.is_some_and(|swept| swept.status == 200) {
-                let stream: StreamInfoStreamReply = self.redis("XINFO STREAM votes").await?;
-                let groups: StreamInfoGroupsReply = self.redis("XINFO GROUPS votes").await?;
+                let stream: StreamInfoStreamReply =
+                    self.world.try_command("XINFO STREAM votes").await?;
+                let groups: StreamInfoGroupsReply =
+                    self.world.try_command("XINFO GROUPS votes").await?;
                 let group = groups.groups.first().context("there is no group")?;
                 if group.pending == 0 && group.last_delivered_id == stream.last_generated_id {
                     return Ok(());
