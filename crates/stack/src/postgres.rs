@@ -112,9 +112,34 @@ impl Postgres {
         })
     }
 
+    /// One like this, which has stopped, with its data moved to `directory`, which may be on another disk.
+    pub fn move_to(&self, directory: &Path) -> Result<Self> {
+        let moved = Self::new(directory, self.port, self.durability, &self.secrets)?;
+        run(Command::new("cp").arg("-a").args([&self.data, &moved.data]))
+            .context("could not copy PostgreSQL's data")?;
+        fs::remove_dir_all(&self.data).context("could not remove what was copied")?;
+        Ok(moved)
+    }
+
+    /// A standby of this server, which serves: with a copy of its data in `directory`, and ready to be started. Then it
+    /// follows.
+    pub fn standby(&self, directory: &Path, port: u16) -> Result<Self> {
+        let standby = Self::new(directory, port, self.durability, &self.secrets)?;
+        self.account.make_directory(&standby.data)?;
+        let mut copy = self.steward(self.binaries.program("pg_basebackup"), Role::Operator);
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+        run(copy.arg("--pgdata").arg(&standby.data)).context("pg_basebackup")?;
+        Ok(standby)
+    }
+
     /// The port of 127.0.0.1 on which it listens.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it has written to its log since it started.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Its programs.
@@ -206,10 +231,10 @@ impl Postgres {
         let deadline = Instant::now() + PATIENCE;
         while !is_ready(&self.data, process.id()) {
             if let Some(status) = process.exited()? {
-                let said = fs::read_to_string(&self.log).unwrap_or_default();
                 bail!(
-                    "PostgreSQL ended ({status}); its log, {}, says:\n{said}",
-                    self.log.display()
+                    "PostgreSQL ended ({status}); its log, {}, says:\n{}",
+                    self.log.display(),
+                    self.said()
                 );
             }
             ensure!(

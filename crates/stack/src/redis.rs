@@ -1,6 +1,8 @@
 //! A private Redis, with the users and the durability of production: `redis/` says what these are.
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -114,6 +116,7 @@ pub struct Redis {
     port: u16,
     stream: String,
     secrets: Secrets,
+    environment: BTreeMap<String, OsString>,
     process: Option<Process>,
 }
 
@@ -126,8 +129,14 @@ impl Redis {
             port,
             stream: stream.to_owned(),
             secrets: secrets.clone(),
+            environment: BTreeMap::new(),
             process: None,
         })
+    }
+
+    /// From the next start on it has this in its environment.
+    pub fn set_environment(&mut self, name: &str, value: impl Into<OsString>) {
+        self.environment.insert(name.to_owned(), value.into());
     }
 
     /// The port of 127.0.0.1 on which it listens.
@@ -172,6 +181,7 @@ impl Redis {
             .arg(&self.directory)
             .arg("--aclfile")
             .arg(&users)
+            .envs(&self.environment)
             .stdout(log.try_clone()?)
             .stderr(log);
         let process = self

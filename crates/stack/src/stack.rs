@@ -167,6 +167,14 @@ impl Stack {
         Ok(())
     }
 
+    /// Stops the app, which has another value for an application variable when it is started again.
+    pub fn set_variable(&mut self, name: &str, value: impl ToString) {
+        self.settings
+            .variables
+            .insert(name.to_owned(), value.to_string());
+        self.app = App::new(self.settings.clone());
+    }
+
     /// Starts the app again, after it was stopped or killed, and waits until votes are taken and the
     /// doorbell is heard.
     pub async fn start_app(&mut self) -> Result<()> {

@@ -1,6 +1,10 @@
 //! The faults. Each is struck, shown to have bitten, and healed; one that did not bite is a failed run.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use redis::streams::{StreamInfoConsumersReply, StreamRangeReply};
@@ -12,7 +16,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Arena, SECOND};
+use super::{Arena, SECOND, proxy::Proxy};
 
 /// How long a fault may take to bite.
 const TO_BITE: Duration = Duration::from_secs(30);
@@ -22,6 +26,22 @@ const LOOK: Duration = Duration::from_millis(5);
 
 const GROUP: &str = "vote-processors";
 
+/// How long Redis is paused, and PostgreSQL is stopped: longer than everybody's patience.
+const REDIS_PAUSED: Duration = Duration::from_secs(10);
+const POSTGRES_STOPPED: Duration = Duration::from_secs(30);
+
+/// How many votes are lost of Redis' file when the machine dies before they are on disk.
+const TORN_VOTES: usize = 10;
+
+/// How late everything is between the app and a store.
+const LATE: Duration = Duration::from_millis(200);
+
+/// How many replies are cut in the middle.
+const CUT_REPLIES: usize = 10;
+
+/// How far ahead a clock goes before it steps back.
+const AHEAD_S: u64 = 600;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// `kill -9` of the runtime.
@@ -30,49 +50,82 @@ pub enum Fault {
     ConsumerKilled,
     /// `kill -9` of Redis, which starts again from its append-only file.
     RedisKilled,
+    /// The same, and the file ends in the middle of a command.
+    RedisTorn,
     /// Redis answers nothing for a while.
     RedisPaused,
     /// Redis has no room.
     RedisFull,
     /// Redis has become a replica, on connections that stay.
     RedisReadOnly,
+    /// Redis' clock goes ahead, and back.
+    RedisClockStepped,
+    /// What Redis is asked, and what it replies, comes late.
+    RedisLate,
+    /// Connections to Redis carry nothing any more, and nobody is told.
+    RedisSilent,
+    /// Connections to Redis are reset in the middle of a reply.
+    RedisCut,
     /// `kill -9` of PostgreSQL and all its connections.
     PostgresKilled,
     /// PostgreSQL is shut down for a while.
     PostgresStopped,
     /// PostgreSQL answers nothing for a while.
     PostgresPaused,
+    /// PostgreSQL's disk is full.
+    PostgresDiskFull,
+    /// PostgreSQL is lost, and its standby takes over.
+    PostgresFailedOver,
+    /// What PostgreSQL is asked, and what it replies, comes late.
+    PostgresLate,
+    /// Connections to PostgreSQL carry nothing any more, and nobody is told.
+    PostgresSilent,
+    /// Connections to PostgreSQL are reset in the middle of a reply.
+    PostgresCut,
     /// Others have all of PostgreSQL's connections.
     ConnectionsTaken,
+    /// A batch is committed, and its consumer is not told.
+    AnswerLost,
     /// The consumer group is gone, and with it what was read and what was pending.
     GroupDestroyed,
     /// Nobody hears the doorbell any more.
     DoorbellCut,
     /// Entries are in the stream twice.
     EntriesDuplicated,
+    /// Entries that nobody has read yet are in the stream in another order.
+    EntriesReordered,
     /// Entries are in the stream that are no votes.
     Garbage,
-    /// A batch is committed, and its consumer is not told.
-    AnswerLost,
 }
 
 impl Fault {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 26] = [
         Self::RuntimeKilled,
         Self::ConsumerKilled,
         Self::RedisKilled,
+        Self::RedisTorn,
         Self::RedisPaused,
         Self::RedisFull,
         Self::RedisReadOnly,
+        Self::RedisClockStepped,
+        Self::RedisLate,
+        Self::RedisSilent,
+        Self::RedisCut,
         Self::PostgresKilled,
         Self::PostgresStopped,
         Self::PostgresPaused,
+        Self::PostgresDiskFull,
+        Self::PostgresFailedOver,
+        Self::PostgresLate,
+        Self::PostgresSilent,
+        Self::PostgresCut,
         Self::ConnectionsTaken,
+        Self::AnswerLost,
         Self::GroupDestroyed,
         Self::DoorbellCut,
         Self::EntriesDuplicated,
+        Self::EntriesReordered,
         Self::Garbage,
-        Self::AnswerLost,
     ];
 
     /// Strikes, and heals. Returns what shows that it has bitten.
@@ -81,24 +134,35 @@ impl Fault {
             Self::RuntimeKilled => runtime_killed(arena).await,
             Self::ConsumerKilled => consumer_killed(arena).await,
             Self::RedisKilled => redis_killed(arena).await,
-            Self::RedisPaused => redis_paused(arena, lasts).await,
+            Self::RedisTorn => redis_torn(arena).await,
+            Self::RedisPaused => redis_paused(arena).await,
             Self::RedisFull => redis_full(arena).await,
             Self::RedisReadOnly => redis_read_only(arena).await,
+            Self::RedisClockStepped => redis_clock_stepped(arena, lasts).await,
+            Self::RedisLate => late(arena, |arena| &arena.to_redis, lasts).await,
+            Self::RedisSilent => silent(arena, |arena| &arena.to_redis, lasts).await,
+            Self::RedisCut => cut(arena, |arena| &arena.to_redis).await,
             Self::PostgresKilled => {
                 arena.world.stack.postgres.kill()?;
                 postgres_away(arena, Duration::ZERO).await
             }
             Self::PostgresStopped => {
                 arena.world.stack.postgres.stop();
-                postgres_away(arena, lasts).await
+                postgres_away(arena, POSTGRES_STOPPED).await
             }
             Self::PostgresPaused => postgres_paused(arena, lasts).await,
+            Self::PostgresDiskFull => postgres_disk_full(arena, lasts).await,
+            Self::PostgresFailedOver => postgres_failed_over(arena).await,
+            Self::PostgresLate => late(arena, |arena| &arena.to_postgres, lasts).await,
+            Self::PostgresSilent => silent(arena, |arena| &arena.to_postgres, lasts).await,
+            Self::PostgresCut => cut(arena, |arena| &arena.to_postgres).await,
             Self::ConnectionsTaken => connections_taken(arena).await,
+            Self::AnswerLost => answer_lost(arena).await,
             Self::GroupDestroyed => group_destroyed(arena).await,
             Self::DoorbellCut => doorbell_cut(arena).await,
             Self::EntriesDuplicated => entries_duplicated(arena).await,
+            Self::EntriesReordered => entries_reordered(arena).await,
             Self::Garbage => garbage(arena).await,
-            Self::AnswerLost => answer_lost(arena).await,
         }
     }
 }
@@ -173,17 +237,139 @@ async fn redis_killed(arena: &mut Arena) -> Result<String> {
     Ok(format!("process {id} is gone; a vote: {}", said(probe)))
 }
 
-async fn redis_paused(arena: &mut Arena, lasts: Duration) -> Result<String> {
+async fn redis_paused(arena: &mut Arena) -> Result<String> {
     let since = Instant::now();
     arena.world.stack.redis.pause();
     let probe = arena.probe().await;
-    sleep(lasts.saturating_sub(since.elapsed())).await;
+    sleep(REDIS_PAUSED.saturating_sub(since.elapsed())).await;
     arena.world.stack.redis.resume();
     ensure!(
         probe.is_none_or(|status| status == 503),
         "a vote was taken: {probe:?}"
     );
-    Ok(format!("for {lasts:.1?}; a vote: {}", said(probe)))
+    Ok(format!("for {REDIS_PAUSED:?}; a vote: {}", said(probe)))
+}
+
+/// As after a loss of power: what was written last is not on disk, and what was about to be is there in part.
+async fn redis_torn(arena: &mut Arena) -> Result<String> {
+    arena.world.stack.redis.kill();
+    let log = latest_append_only_file(&arena.world.stack.redis.data().join("appendonlydir"))?;
+    let written = fs::read(&log)?;
+    // A transaction that is not there to its end is not there at all.
+    let field = b"\r\nvote_id\r\n";
+    let votes = (0..written.len())
+        .rev()
+        .filter(|at| written[*at..].starts_with(field));
+    let kept = votes
+        .take(TORN_VOTES)
+        .last()
+        .context("there are no votes to lose")?;
+    let (kept_part, _) = written.split_at(kept);
+    let last = |command: &[u8]| {
+        let mut windows = kept_part.windows(command.len());
+        windows.rposition(|window| window == command)
+    };
+    let torn = match (last(b"\r\nMULTI\r\n"), last(b"\r\nEXEC\r\n")) {
+        (Some(begun), ended) if ended < Some(begun) => begun,
+        _ => kept,
+    };
+    let votes = vote_ids(&written[torn..]);
+    File::options()
+        .write(true)
+        .open(&log)?
+        .set_len(kept as u64)?;
+    arena.world.stack.redis.start().await?;
+    arena.revive().await?;
+    let said = format!("{} votes were in what is lost of its file", votes.len());
+    arena.torn.extend(votes);
+    Ok(said)
+}
+
+fn latest_append_only_file(directory: &std::path::Path) -> Result<PathBuf> {
+    let number = |file: &PathBuf| {
+        let name = file.file_name()?.to_str()?;
+        let number = name
+            .strip_prefix("appendonly.aof.")?
+            .strip_suffix(".incr.aof")?;
+        number.parse::<u64>().ok()
+    };
+    let files = fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path()));
+    files
+        .filter(|file| number(file).is_some())
+        .max_by_key(number)
+        .context("there is no append-only file")
+}
+
+/// The values of the fields `vote_id` in a part of an append-only file.
+fn vote_ids(commands: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(commands);
+    let after = text.split("\r\nvote_id\r\n").skip(1);
+    after
+        .filter_map(|rest| Some(rest.split("\r\n").nth(1)?.to_owned()))
+        .collect()
+}
+
+async fn redis_clock_stepped(arena: &mut Arena, lasts: Duration) -> Result<String> {
+    let clock = arena
+        .clock
+        .as_ref()
+        .context("Redis has no clock of its own")?;
+    clock.set_ahead(AHEAD_S)?;
+    let ahead = redis_ahead(arena).await;
+    sleep(lasts).await;
+    let clock = arena
+        .clock
+        .as_ref()
+        .context("Redis has no clock of its own")?;
+    clock.set_ahead(0)?;
+    let (ahead, back) = (ahead?, redis_ahead(arena).await?);
+    ensure!(
+        ahead >= AHEAD_S - 1 && back < AHEAD_S / 2,
+        "Redis was {ahead} s ahead, and then {back} s"
+    );
+    Ok(format!("{ahead} s ahead for {lasts:.1?}"))
+}
+
+/// By how many seconds Redis' clock is ahead of ours.
+async fn redis_ahead(arena: &Arena) -> Result<u64> {
+    let (seconds, _): (u64, u64) = arena.world.try_command("TIME").await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    Ok(seconds.saturating_sub(now))
+}
+
+/// Where the way to a store is.
+type Way = fn(&Arena) -> &Proxy;
+
+async fn late(arena: &mut Arena, way: Way, lasts: Duration) -> Result<String> {
+    way(arena).be_late(LATE);
+    sleep(lasts).await;
+    let bitten = way(arena).bitten();
+    way(arena).heal();
+    ensure!(bitten > 0, "nothing was on its way");
+    Ok(format!("{bitten} bytes were late by {LATE:?}"))
+}
+
+async fn silent(arena: &mut Arena, way: Way, lasts: Duration) -> Result<String> {
+    way(arena).fall_silent();
+    sleep(lasts).await;
+    let bitten = way(arena).bitten();
+    way(arena).heal();
+    ensure!(bitten > 0, "nothing was on its way");
+    Ok(format!("for {lasts:.1?}; {bitten} bytes never arrived"))
+}
+
+async fn cut(arena: &mut Arena, way: Way) -> Result<String> {
+    way(arena).cut_replies(CUT_REPLIES);
+    let deadline = Instant::now() + TO_BITE;
+    while way(arena).is_in_trouble() {
+        if Instant::now() > deadline {
+            way(arena).heal();
+            bail!("there were no replies to cut");
+        }
+        arena.revive().await?;
+        sleep(LOOK).await;
+    }
+    Ok(format!("{CUT_REPLIES} connections"))
 }
 
 async fn redis_full(arena: &mut Arena) -> Result<String> {
@@ -254,6 +440,62 @@ async fn postgres_paused(arena: &mut Arena, lasts: Duration) -> Result<String> {
         "for {:.1?}; /ready was answered 503",
         since.elapsed()
     ))
+}
+
+/// PostgreSQL writes its log of changes to the same disk, and without it cannot go on at all.
+async fn postgres_disk_full(arena: &mut Arena, lasts: Duration) -> Result<String> {
+    const SAYS: &str = "No space left on device";
+    let disk = arena.disk.as_ref().context("it has no disk of its own")?;
+    let before = arena.world.stack.postgres.said().matches(SAYS).count();
+    disk.fill()?;
+    let deadline = Instant::now() + TO_BITE;
+    let mut bitten = 0;
+    while bitten == 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(50)).await;
+        bitten = arena.world.stack.postgres.said().matches(SAYS).count() - before;
+    }
+    sleep(lasts).await;
+    let disk = arena.disk.as_ref().context("it has no disk of its own")?;
+    disk.make_room()?;
+    // It may have ended of it.
+    if arena.world.stack.postgres.exited()?.is_some() {
+        arena.world.stack.postgres.start().await?;
+    }
+    ensure!(bitten > 0, "PostgreSQL never missed the room");
+    Ok(format!("PostgreSQL says {SAYS:?}"))
+}
+
+/// With synchronous replication, as the documentation asks for where a standby may take over.
+async fn postgres_failed_over(arena: &mut Arena) -> Result<String> {
+    arena.servers += 1;
+    let directory = arena.place.join(arena.servers.to_string());
+    let mut standby = arena
+        .world
+        .stack
+        .postgres
+        .standby(&directory, stack::ports::free()?)?;
+    standby.start().await?;
+    let sql = arena.world.sql().await;
+    sql.batch_execute("alter system set synchronous_standby_names = '*'")
+        .await?;
+    sql.batch_execute("select pg_reload_conf()").await?;
+    let deadline = Instant::now() + TO_BITE;
+    let follows = "select 1 from pg_stat_replication where sync_state = 'sync'";
+    while sql.query_opt(follows, &[]).await?.is_none() {
+        ensure!(Instant::now() < deadline, "the standby does not follow");
+        sleep(LOOK).await;
+    }
+
+    arena.world.stack.postgres.kill()?;
+    let missed = database_is_missed(arena).await;
+    let lost = std::mem::replace(&mut arena.world.stack.postgres, standby);
+    fs::remove_dir_all(lost.data())?;
+    let sql = arena.world.sql().await;
+    let promoted: bool = sql.query_one("select pg_promote()", &[]).await?.get(0);
+    arena.to_postgres.lead_to(arena.world.stack.postgres.port());
+    missed?;
+    ensure!(promoted, "the standby does not take over");
+    Ok("the standby has taken over".to_owned())
 }
 
 async fn is_missed(arena: &Arena) -> bool {
@@ -372,6 +614,50 @@ async fn entries_duplicated(arena: &mut Arena) -> Result<String> {
     Ok(format!("{copied} entries"))
 }
 
+/// While the database is made to wait, entries gather that nobody has read.
+async fn entries_reordered(arena: &mut Arena) -> Result<String> {
+    const REORDER: &str = r"
+        local group = redis.call('XINFO', 'GROUPS', KEYS[1])[1]
+        local read
+        for i = 1, #group, 2 do
+            if group[i] == 'last-delivered-id' then read = group[i + 1] end
+        end
+        local moved = {}
+        local entries = redis.call('XRANGE', KEYS[1], '(' .. read, '+')
+        for i = #entries, 1, -1 do
+            redis.call('XDEL', KEYS[1], entries[i][1])
+            redis.call('XADD', KEYS[1], '*', unpack(entries[i][2]))
+            for field = 1, #entries[i][2], 2 do
+                if entries[i][2][field] == 'vote_id' then moved[#moved + 1] = entries[i][2][field + 1] end
+            end
+        end
+        return moved";
+    let deadline = Instant::now() + TO_BITE;
+    while Instant::now() < deadline {
+        let mut sql = arena.world.sql().await;
+        let waits = sql.transaction().await?;
+        waits
+            .batch_execute("lock table vote_events in access exclusive mode")
+            .await?;
+        sleep(Duration::from_millis(500)).await;
+        let mut connection = arena.world.try_redis().await?;
+        let moved = redis::Script::new(REORDER)
+            .key("votes")
+            .invoke_async::<Vec<String>>(&mut connection)
+            .await;
+        waits.rollback().await?;
+        let moved = moved?;
+        let count = moved.len();
+        arena.copied.extend(moved);
+        if count > 1 {
+            return Ok(format!("{count} entries"));
+        }
+        arena.revive().await?;
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("all entries are read at once")
+}
+
 async fn garbage(arena: &mut Arena) -> Result<String> {
     let no_votes: [&[&[u8]]; 4] = [
         &[b"colour", b"red"],
@@ -400,17 +686,19 @@ async fn garbage(arena: &mut Arena) -> Result<String> {
 }
 
 async fn answer_lost(arena: &mut Arena) -> Result<String> {
-    let before = arena.proxy.lost();
-    arena.proxy.lose_an_answer();
+    arena.to_postgres.lose_an_answer();
     let deadline = Instant::now() + TO_BITE;
-    while arena.proxy.lost() == before {
-        ensure!(Instant::now() < deadline, "no batch was recorded");
+    while arena.to_postgres.bitten() == 0 {
+        if Instant::now() > deadline {
+            arena.to_postgres.heal();
+            bail!("no batch was recorded");
+        }
         arena.revive().await?;
         sleep(LOOK).await;
     }
     Ok(format!(
         "{} bytes of the answer to record_votes, after its commit",
-        arena.proxy.lost() - before
+        arena.to_postgres.bitten()
     ))
 }
 

@@ -5,12 +5,13 @@
 //! In the order in which to read:
 //! - [`schedule`]: which faults, when
 //! - [`clients`], [`ledger`]: who votes, and what they know of it
-//! - [`faults`], [`proxy`]: what strikes, and how it is seen to have bitten
+//! - [`faults`], [`proxy`], [`machine`]: what strikes, and how it is seen to have bitten
 //! - [`verdict`]: whether the promises were kept
 
 pub mod clients;
 pub mod faults;
 pub mod ledger;
+pub mod machine;
 pub mod proxy;
 pub mod schedule;
 pub mod verdict;
@@ -18,6 +19,7 @@ pub mod verdict;
 use std::{
     collections::BTreeSet,
     fmt,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,8 +33,10 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use self::{
     clients::{Booth, Clients, ONE_VOTE, POLLS},
+    faults::Fault,
     ledger::{Ledger, Outcome},
-    proxy::Proxy,
+    machine::{Clock, Disk},
+    proxy::{Protocol, Proxy},
     schedule::{Random, Schedule},
     verdict::{Recorded, Row, verdict},
 };
@@ -40,6 +44,9 @@ use crate::{Answer, World, eventually, sql_at};
 
 /// The name of the second consumer.
 pub const SECOND: &str = "second";
+
+/// A vote that nobody swept up is counted within this time: the doorbell is heard, or its flag has expired.
+const TO_RING: Duration = Duration::from_secs(15);
 
 /// How long everything may take to be counted once all is well again.
 const TO_SETTLE: Duration = Duration::from_secs(60);
@@ -49,14 +56,24 @@ pub struct Arena {
     pub world: World,
     /// One more consumer of the same stream.
     pub second: App,
-    /// Stands before PostgreSQL, for both.
-    pub proxy: Proxy,
+    /// Stand before the stores, for both.
+    pub to_redis: Proxy,
+    pub to_postgres: Proxy,
+    /// Where PostgreSQL's servers have their data, and how many there were.
+    pub place: PathBuf,
+    pub servers: usize,
+    /// That of `place`, if it could be had.
+    pub disk: Option<Disk>,
+    /// Redis', likewise.
+    pub clock: Option<Clock>,
     pub ledger: Arc<Ledger>,
     pub booth: Arc<Booth>,
     /// The entries that are no votes.
     pub garbage: BTreeSet<String>,
-    /// The votes that are in the stream twice.
+    /// The votes that are in the stream twice, or under another id than their clients were told.
     pub copied: BTreeSet<String>,
+    /// The votes that Redis' disk has lost.
+    pub torn: BTreeSet<String>,
     probes: usize,
 }
 
@@ -98,14 +115,9 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs it for about so long, and half a minute for the end at most.
-pub async fn run(seed: u64, length: Duration) -> Report {
-    let arena = Arena::open().await.expect("an arena");
-    run_in(arena, seed, length).await
-}
-
-/// Runs it in an arena that is open already.
-pub async fn run_in(mut arena: Arena, seed: u64, length: Duration) -> Report {
+/// Runs it for about so long, and until so many votes are cast; and a minute for the end at most.
+pub async fn run(seed: u64, length: Duration, at_least: usize) -> Report {
+    let mut arena = Arena::open().await.expect("an arena");
     let started = Instant::now();
     let mut timeline = Vec::new();
     let mut wrong = Vec::new();
@@ -118,8 +130,13 @@ pub async fn run_in(mut arena: Arena, seed: u64, length: Duration) -> Report {
             wrong.push(format!("it does not start again: {error:#}"));
             break;
         }
-        if started.elapsed() > length {
+        if started.elapsed() > length && arena.ledger.votes().len() >= at_least {
             break;
+        }
+        if let Some(lack) = arena.lack(step.fault) {
+            timeline.push(format!("{:?} is left out: {lack}", step.fault));
+            println!("{}", timeline[timeline.len() - 1]);
+            continue;
         }
         let at = started.elapsed();
         let bitten = step.fault.strike(&mut arena, step.lasts).await;
@@ -149,6 +166,9 @@ pub async fn run_in(mut arena: Arena, seed: u64, length: Duration) -> Report {
         Err(error) => wrong.push(format!("it does not settle: {error:#}")),
     }
     sweeps.abort();
+    if let Err(error) = arena.ring().await {
+        wrong.push(format!("the doorbell is not heard: {error:#}"));
+    }
     let votes = std::mem::take(&mut *arena.ledger.votes());
     match arena.recorded().await {
         Ok(recorded) => wrong.extend(verdict(&votes, &recorded)),
@@ -183,19 +203,44 @@ fn sweep_each_second(world: &World) -> JoinHandle<()> {
     })
 }
 
+/// Gives the stores what faults need, which they have from their next start on, and starts them again.
+async fn furnish(world: &mut World, clock: Option<&Clock>, place: &Path) -> Result<()> {
+    world.stack.redis.stop();
+    world.stack.postgres.stop();
+    if let Some(clock) = clock {
+        clock.give_to(&mut world.stack.redis);
+    }
+    world.stack.postgres = world.stack.postgres.move_to(place)?;
+    world.stack.redis.start().await?;
+    world.stack.postgres.start().await?;
+    world.stack.start_app().await
+}
+
 impl Arena {
     pub async fn open() -> Result<Self> {
-        let proxy = Proxy::start().await?;
-        let world = World::start_with(|stack| {
+        let to_redis = Proxy::start(Protocol::Redis).await?;
+        let to_postgres = Proxy::start(Protocol::Postgres).await?;
+        let mut world = World::start_with(|stack| {
             stack
-                .variable("postgres_port", proxy.port())
                 // So that there are many batches, and what is left by one consumer is soon claimed by the other.
                 .variable("batch_size", 200)
                 .variable("claim_idle_ms", 2000)
                 .variable("upstream_timeout_ms", 1500)
         })
         .await;
-        proxy.lead_to(world.stack.postgres.port());
+        let clock = Clock::make(world.stack.directory());
+        let disk = Disk::mount();
+        let place = disk.as_ref().map_or_else(
+            || world.stack.directory().join("servers"),
+            |disk| disk.place().to_owned(),
+        );
+        to_redis.lead_to(world.stack.redis.port());
+        to_postgres.lead_to(world.stack.postgres.port());
+        world.stack.set_variable("redis_port", to_redis.port());
+        world
+            .stack
+            .set_variable("postgres_port", to_postgres.port());
+        furnish(&mut world, clock.as_ref(), &place.join("1")).await?;
         let mut second = world.stack.another_app(|settings| {
             settings.port = None;
             settings.components = vec!["tally".to_owned()];
@@ -227,11 +272,17 @@ impl Arena {
         Ok(Self {
             world,
             second,
-            proxy,
+            to_redis,
+            to_postgres,
+            place,
+            servers: 1,
+            disk,
+            clock,
             ledger,
             booth,
             garbage: BTreeSet::new(),
             copied: BTreeSet::new(),
+            torn: BTreeSet::new(),
             probes: 0,
         })
     }
@@ -242,9 +293,23 @@ impl Arena {
         self.booth.probe(format!("probe-{}", self.probes)).await
     }
 
-    /// Starts what has ended by itself: without Redis, a runtime that listens to it ends. In production something
-    /// does so, too.
+    /// Why a fault cannot strike on this machine.
+    fn lack(&self, fault: Fault) -> Option<&'static str> {
+        match fault {
+            Fault::PostgresDiskFull if self.disk.is_none() => {
+                Some("a disk may not be mounted here")
+            }
+            Fault::RedisClockStepped if self.clock.is_none() => Some("there is no C compiler"),
+            _ => None,
+        }
+    }
+
+    /// Starts what has ended by itself: without Redis, a runtime that listens to it ends, and PostgreSQL without
+    /// room. In production something does so, too.
     pub async fn revive(&mut self) -> Result<()> {
+        if self.world.stack.postgres.exited()?.is_some() {
+            self.world.stack.postgres.start().await?;
+        }
         if self.world.stack.app.id().is_none() || self.world.stack.app.exited()?.is_some() {
             self.world.stack.start_app().await?;
         }
@@ -293,6 +358,28 @@ impl Arena {
         }
     }
 
+    /// Waits until a vote is counted that nothing but the doorbell announces. If the flag of an earlier one is still
+    /// raised, it is one of the next votes that rings.
+    async fn ring(&mut self) -> Result<()> {
+        let first = format!("probe-{}", self.probes + 1);
+        let sql = self.world.sql().await;
+        let deadline = Instant::now() + TO_RING;
+        loop {
+            self.revive().await?;
+            self.probe().await;
+            sleep(Duration::from_millis(500)).await;
+            let counted = "select 1 from vote_events where poll = 'default' and vote_id = $1";
+            if sql.query_opt(counted, &[&first]).await?.is_some() {
+                // And those after it.
+                return self.settle().await;
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "no vote is counted in {TO_RING:?} without a sweep"
+            );
+        }
+    }
+
     async fn recorded(&self) -> Result<Recorded> {
         let sql = sql_at(&self.world.stack.database_url(Role::Operator)).await?;
         let rows = sql
@@ -322,6 +409,7 @@ impl Arena {
             dead: self.dead_letters().await?,
             garbage: self.garbage.clone(),
             copied: self.copied.clone(),
+            torn: self.torn.clone(),
         })
     }
 }

@@ -28,8 +28,11 @@ pub struct Recorded {
     pub dead: BTreeSet<String>,
     /// The stream ids of what was put into the stream and is no vote.
     pub garbage: BTreeSet<String>,
-    /// The ids of votes that were put into the stream twice: either entry may be the one that is recorded.
+    /// The ids of votes that were put into the stream twice, or once more in place of what they were: either entry may
+    /// be the one that is recorded.
     pub copied: BTreeSet<String>,
+    /// The ids of votes that were taken, and then lost by Redis' disk: they may count, or not.
+    pub torn: BTreeSet<String>,
 }
 
 /// Everything that is not as it was promised; nothing if all is well.
@@ -56,6 +59,7 @@ pub fn verdict(votes: &[Vote], recorded: &Recorded) -> Vec<String> {
         cast.insert((vote.poll.as_str(), vote_id.as_str()));
         let row = rows.get(&(vote.poll.as_str(), vote_id.as_str()));
         match (&vote.outcome, row) {
+            (Outcome::Accepted { .. }, None) if recorded.torn.contains(vote_id) => {}
             (Outcome::Accepted { .. }, None) => wrong.push(format!("lost: {vote:?}")),
             (Outcome::Refused, Some(_)) => {
                 wrong.push(format!("refused, and yet counted: {vote:?}"));
@@ -65,7 +69,8 @@ pub fn verdict(votes: &[Vote], recorded: &Recorded) -> Vec<String> {
             }
             (Outcome::Accepted { stream_id }, Some(row)) => {
                 // A vote that was sent again may have two entries, if Redis had no room for its key.
-                let sure = vote.attempts == 1 && !recorded.copied.contains(vote_id);
+                let unsure = [&recorded.copied, &recorded.torn];
+                let sure = vote.attempts == 1 && !unsure.iter().any(|ids| ids.contains(vote_id));
                 if sure && stream_id.as_ref().is_some_and(|id| *id != row.stream_id) {
                     wrong.push(format!("recorded from another entry: {vote:?}, {row:?}"));
                 }
@@ -237,6 +242,16 @@ mod tests {
         finds("not put aside", |_, recorded| {
             recorded.garbage.insert("5-0".to_owned());
         });
+    }
+
+    #[test]
+    fn a_vote_that_the_disk_has_lost_need_not_count() {
+        let (votes, mut recorded) = good();
+        recorded.torn.insert("a".to_owned());
+        assert_eq!(verdict(&votes, &recorded), Vec::<String>::new());
+        recorded.rows.clear();
+        recorded.tallies[0].2 = 0;
+        assert_eq!(verdict(&votes, &recorded), Vec::<String>::new());
     }
 
     #[test]
