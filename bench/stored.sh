@@ -25,7 +25,7 @@ psql "$DATABASE_URL" -c 'drop database if exists spinvote_stored' -c 'create dat
 pg_dump --schema-only --no-owner "$DATABASE_URL" | psql "$database" >"$work/said"
 psql "$database" -c "insert into polls (poll, question, options) select 'poll-' || i, '?', '{cats,dogs}' from generate_series(0, 9) i"
 
-# One call, with ids like those that vote gives.
+# One call. Ids that clients choose are random, unlike those that vote gives: for an index the worst case.
 cat >"$work/record" <<'SQL'
 \set call random(1, 1000000000)
 select outcome from record_votes(

@@ -4,7 +4,7 @@ use std::{
     io::Write,
     process::Stdio,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -134,11 +134,13 @@ fn append(servers: &Servers, contender: Contender, votes: usize) -> Result<()> {
         .context("could not run redis-cli")?;
     let mut input = child.stdin.take().context("redis-cli has no input")?;
     let mut commands = String::new();
+    // Ids begin with the time, as those of the API do: what was stored in an earlier turn is not met again.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     for vote in 0..votes {
         commands += &match contender {
             Contender::SpinvoteSpin | Contender::SpinvoteHost => {
                 format!(
-                    "XADD votes * option cats poll default vote_id vote-{vote:032x} accepted 1\r\n"
+                    "XADD votes * option cats poll default vote_id vote-{now:012x}{vote:020x} accepted 1\r\n"
                 )
             }
             Contender::FlaskSync | Contender::FlaskThreads => format!(

@@ -37,6 +37,8 @@ pub enum Contender {
     SpinvoteHost,
     EmptySpin,
     EmptyHost,
+    AppendSpin,
+    AppendHost,
     #[value(name = "fastapi-1")]
     FastApi1,
     #[value(name = "fastapi-2")]
@@ -62,6 +64,8 @@ impl Contender {
             Self::SpinvoteHost => "Spinvote on host/",
             Self::EmptySpin => "empty handler on Spin",
             Self::EmptyHost => "empty handler on host/",
+            Self::AppendSpin => "one XADD on Spin",
+            Self::AppendHost => "one XADD on host/",
             Self::FastApi1 => "FastAPI, 1 worker",
             Self::FastApi2 => "FastAPI, 2 workers",
             Self::FlaskSync => "Flask, 4 workers",
@@ -73,8 +77,8 @@ impl Contender {
 
     pub fn runtime(self) -> Option<Runtime> {
         match self {
-            Self::SpinvoteSpin | Self::EmptySpin => Some(Runtime::Spin),
-            Self::SpinvoteHost | Self::EmptyHost => Some(Runtime::Host),
+            Self::SpinvoteSpin | Self::EmptySpin | Self::AppendSpin => Some(Runtime::Spin),
+            Self::SpinvoteHost | Self::EmptyHost | Self::AppendHost => Some(Runtime::Host),
             _ => None,
         }
     }
@@ -85,8 +89,27 @@ impl Contender {
 
     /// Whether what it takes is counted by something that we have.
     pub fn has_consumer(self) -> bool {
-        use Contender::{Axum, EmptyHost, EmptySpin, Stores};
-        !matches!(self, EmptySpin | EmptyHost | Axum | Stores)
+        use Contender::{Axum, Stores};
+        !self.is_handler() && !matches!(self, Axum | Stores)
+    }
+
+    /// Whether it is a limit of a runtime: the handler that does nothing, or the one that appends and does nothing else.
+    pub fn is_handler(self) -> bool {
+        self.handler().is_some()
+    }
+
+    /// Whether it appends and does nothing else: so there is nothing to compare but votes.
+    pub fn appends_alone(self) -> bool {
+        matches!(self, Self::AppendSpin | Self::AppendHost)
+    }
+
+    /// Where it is in bench/peers.
+    fn handler(self) -> Option<&'static str> {
+        match self {
+            Self::EmptySpin | Self::EmptyHost => Some("empty"),
+            Self::AppendSpin | Self::AppendHost => Some("append"),
+            _ => None,
+        }
     }
 
     /// Starts what takes votes, and casts one to see that it does.
@@ -114,10 +137,11 @@ impl Contender {
         if let Some(runtime) = self.runtime() {
             let mut settings = settings(servers, runtime)?;
             settings.port = Some(port);
-            if self.is_spinvote() {
-                settings.components = checkout::manifest()?.subscribers_and_others().1;
-            } else {
-                settings.manifest = Some(peers::directory("empty").join("spin.toml"));
+            match self.handler() {
+                Some(handler) => {
+                    settings.manifest = Some(peers::directory(handler).join("spin.toml"));
+                }
+                None => settings.components = checkout::manifest()?.subscribers_and_others().1,
             }
             running.start_app(settings).await?;
         } else {

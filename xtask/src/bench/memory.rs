@@ -20,7 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub async fn memory(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
-    let contenders = bench.contenders(|contender| contender != Contender::Stores);
+    let contenders =
+        bench.contenders(|contender| contender != Contender::Stores && !contender.appends_alone());
     bench
         .turns("memory", &contenders, async |contender| {
             let mut running = contender.start(&bench.servers).await?;
@@ -64,6 +65,7 @@ fn artefact(contender: Contender) -> Result<u64> {
             packages.iter().map(|package| size(&wasm(package))).sum()
         }
         Contender::EmptySpin | Contender::EmptyHost => size(&wasm("empty_handler")),
+        Contender::AppendSpin | Contender::AppendHost => size(&wasm("append_handler")),
         Contender::FastApi1 | Contender::FastApi2 => {
             size(&peers::environment("fastapi").join("lib"))
         }

@@ -158,6 +158,7 @@ fn rates(figures: &Figures) -> String {
             ("× FastAPI, 1 worker", &ratio(Contender::FastApi1)),
             ("× FastAPI, 2 workers", &ratio(Contender::FastApi2)),
             ("× empty on Spin", &ratio(Contender::EmptySpin)),
+            ("× one XADD on Spin", &ratio(Contender::AppendSpin)),
         ],
     )
 }

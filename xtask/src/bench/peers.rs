@@ -28,9 +28,10 @@ pub fn axum() -> PathBuf {
 /// Makes what the contenders need.
 pub async fn prepare(contenders: &[Contender]) -> Result<()> {
     if contenders.iter().any(|it| it.runtime().is_some()) {
-        step("Build the empty handler", async |step| {
+        step("Build the handlers", async |step| {
             let arguments = ["build", "--release", "--target", prerequisites::WASM_TARGET];
-            let mut build = cargo(&[&arguments[..], &["--package", "empty-handler"]].concat());
+            let handlers = ["--package", "empty-handler", "--package", "append-handler"];
+            let mut build = cargo(&[&arguments[..], &handlers].concat());
             build.env("CARGO_TARGET_DIR", checkout::root().join("target"));
             step.run(build).await
         })

@@ -152,10 +152,11 @@ fn draw(
 }
 
 fn colour(contender: Contender) -> RGBColor {
-    use Contender::{Axum, EmptyHost, EmptySpin, SpinvoteHost, SpinvoteSpin, Stores};
+    use Contender::{Axum, SpinvoteHost, SpinvoteSpin, Stores};
     match contender {
         SpinvoteSpin | SpinvoteHost => OURS,
-        EmptySpin | EmptyHost | Axum | Stores => LIMIT,
+        Axum | Stores => LIMIT,
+        handler if handler.is_handler() => LIMIT,
         _ => THEIRS,
     }
 }

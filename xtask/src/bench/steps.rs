@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Bench, contenders::Contender, figures::Figures, load::Request, votes};
+use super::{Bench, figures::Figures, load::Request, votes};
 
 /// Each goes further than the one before.
 pub const CASES: [(&str, Request); 4] = [
@@ -14,15 +14,20 @@ pub const CASES: [(&str, Request); 4] = [
 
 pub async fn steps(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
-    let is_empty = |contender| matches!(contender, Contender::EmptySpin | Contender::EmptyHost);
-    let contenders = bench.contenders(|contender| contender.is_spinvote() || is_empty(contender));
+    let contenders =
+        bench.contenders(|contender| contender.is_spinvote() || contender.is_handler());
     bench
         .turns("steps", &contenders, async |contender| {
             let mut running = contender.start(&bench.servers).await?;
             running.warm_up(Request::Vote, 32).await?;
             for (case, request) in CASES {
-                // The empty handler goes the first step, Spinvote the others.
-                if is_empty(contender) == matches!(request, Request::Nothing) {
+                // The empty handler goes the first step, the one that appends alone the last, Spinvote all but the first.
+                let goes = match request {
+                    Request::Nothing => contender.is_handler() && !contender.appends_alone(),
+                    Request::Vote => contender.is_spinvote() || contender.appends_alone(),
+                    _ => contender.is_spinvote(),
+                };
+                if goes {
                     votes::load(bench, &running, request, 32, case, &mut figures).await?;
                 }
             }

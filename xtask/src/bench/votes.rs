@@ -60,7 +60,8 @@ pub async fn results(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
     let contenders = bench.contenders(|contender| {
         use Contender::{Axum, FlaskSync, FlaskThreads, Stores};
-        !matches!(contender, FlaskSync | FlaskThreads | Axum | Stores)
+        let counts = !matches!(contender, FlaskSync | FlaskThreads | Axum | Stores);
+        counts && !contender.appends_alone()
     });
     bench
         .turns("results", &contenders, async |contender| {
