@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod chaos;
+pub mod organizer;
 pub mod raw;
 
 use std::{
@@ -327,13 +328,7 @@ impl World {
     }
 
     pub async fn try_command<T: redis::FromRedisValue>(&self, words: &str) -> RedisResult<T> {
-        let mut words = words.split(' ');
-        let mut command = redis::cmd(words.next().unwrap_or_default());
-        words.for_each(|word| {
-            command.arg(word);
-        });
-        let mut connection = self.try_redis().await?;
-        command.query_async(&mut connection).await
+        ask_redis(&mut self.try_redis().await?, words).await
     }
 
     /// The dead letters, each with its reason and the id that it had.
@@ -406,6 +401,19 @@ impl World {
             .filter(|line| line["event"] == event)
             .collect()
     }
+}
+
+/// What Redis replies to words with a blank between them.
+pub async fn ask_redis<T: redis::FromRedisValue>(
+    redis: &mut MultiplexedConnection,
+    words: &str,
+) -> RedisResult<T> {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap_or_default());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query_async(redis).await
 }
 
 pub async fn redis_at(url: &str) -> RedisResult<MultiplexedConnection> {

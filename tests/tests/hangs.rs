@@ -7,54 +7,19 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, future::join_all};
 use reqwest::{Method, RequestBuilder};
-use spinvote_tests::{Answer, INSIDE, PUBLIC, World, eventually};
+use spinvote_tests::{Answer, INSIDE, PUBLIC, World, eventually, organizer::Organizer};
 use tokio::time::timeout;
 
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// An organizer who has signed in: the cookie, and what forms must have in them.
-struct Session {
-    cookie: String,
-    form_key: String,
-}
-
-async fn sign_in(world: &World) -> Session {
-    let form = [("token", world.stack.secrets().organizer_token.as_str())];
-    let request = world.request(Method::POST, "/organize/sign-in").form(&form);
-    let answer = Answer::of(request).await;
-    assert_eq!(answer.status, 303, "{answer:?}");
-    let cookie = answer
-        .header("set-cookie")
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
-    let request = world
-        .request(Method::GET, "/organize")
-        .header("Cookie", &cookie);
-    let desk = Answer::of(request).await;
-    let (_, after) = desk.body.split_once("name=\"form_key\" value=\"").unwrap();
-    let form_key = after.split('"').next().unwrap().to_owned();
-    Session { cookie, form_key }
-}
-
 /// One request for each thing that can be asked, with what it is.
-fn everything(world: &World, session: &Session) -> Vec<(String, RequestBuilder)> {
+fn everything(world: &World, organizer: &Organizer) -> Vec<(String, RequestBuilder)> {
     let token = &world.stack.secrets().organizer_token;
     let vote = r#"{"option":"cats"}"#;
     let poll = r#"{"poll":"pets","question":"Which?","options":["cats","dogs"]}"#;
     let get = |path: &str| world.request(Method::GET, path);
     let post = |path: &str| world.request(Method::POST, path);
-    let organizer = |method: Method, path: &str| world.request(method, path).bearer_auth(token);
-    let desk = |method: Method, path: &str| {
-        world
-            .request(method, path)
-            .header("Cookie", &session.cookie)
-    };
-    let form = |path: &str, fields: &[(&str, &str)]| {
-        let key = [("form_key", session.form_key.as_str())];
-        desk(Method::POST, path).form(&[&key, fields].concat())
-    };
+    let with_token = |method: Method, path: &str| world.request(method, path).bearer_auth(token);
     let pets = [
         ("poll", "pets"),
         ("question", "Which?"),
@@ -83,21 +48,21 @@ fn everything(world: &World, session: &Session) -> Vec<(String, RequestBuilder)>
         post("/vote").form(&[("option", "cats")]),
         post("/polls/default/vote").form(&[("option", "cats")]),
         post("/organize/sign-in").form(&[("token", "wrong")]),
-        organizer(Method::POST, "/api/polls").body(poll),
-        organizer(Method::PATCH, "/api/polls/default").body(r#"{"question":"Cats or dogs?"}"#),
-        organizer(Method::DELETE, "/api/polls/pets"),
-        organizer(Method::GET, "/api/polls/default/votes"),
-        desk(Method::GET, "/organize"),
-        desk(Method::GET, "/organize/polls/default"),
-        desk(Method::GET, "/organize/polls/default/votes.csv"),
-        form("/organize/polls", &pets),
-        form(
+        with_token(Method::POST, "/api/polls").body(poll),
+        with_token(Method::PATCH, "/api/polls/default").body(r#"{"question":"Cats or dogs?"}"#),
+        with_token(Method::DELETE, "/api/polls/pets"),
+        with_token(Method::GET, "/api/polls/default/votes"),
+        organizer.page("/organize"),
+        organizer.page("/organize/polls/default"),
+        organizer.page("/organize/polls/default/votes.csv"),
+        organizer.form("/organize/polls", &pets),
+        organizer.form(
             "/organize/polls/default",
             &[("question", "Cats or dogs?"), ("options", "cats\r\ndogs")],
         ),
-        form("/organize/polls/default/close", &[]),
-        form("/organize/polls/default/open", &[]),
-        form("/organize/sign-out", &[]),
+        organizer.form("/organize/polls/default/close", &[]),
+        organizer.form("/organize/polls/default/open", &[]),
+        organizer.form("/organize/sign-out", &[]),
     ]);
     all.into_iter()
         .map(|request| {
@@ -111,8 +76,8 @@ fn everything(world: &World, session: &Session) -> Vec<(String, RequestBuilder)>
 }
 
 /// Asks for everything at once, and returns what was answered 503.
-async fn ask_everything(world: &World, session: &Session, hangs: &str) -> Vec<String> {
-    let answers = everything(world, session)
+async fn ask_everything(world: &World, organizer: &Organizer, hangs: &str) -> Vec<String> {
+    let answers = everything(world, organizer)
         .into_iter()
         .map(async |(what, request)| {
             let started = Instant::now();
@@ -144,9 +109,9 @@ async fn ask_everything(world: &World, session: &Session, hangs: &str) -> Vec<St
 #[tokio::test]
 async fn no_route_waits_for_a_store_that_hangs() {
     let mut world = World::start().await;
-    let session = sign_in(&world).await;
+    let organizer = Organizer::at(&world).await;
     assert_eq!(
-        ask_everything(&world, &session, "nothing").await,
+        ask_everything(&world, &organizer, "nothing").await,
         Vec::<String>::new()
     );
 
@@ -157,7 +122,7 @@ async fn no_route_waits_for_a_store_that_hangs() {
         if hangs != "Redis" {
             world.stack.postgres.pause().unwrap();
         }
-        let refused = ask_everything(&world, &session, hangs).await;
+        let refused = ask_everything(&world, &organizer, hangs).await;
         for what in ["GET /sweep", "GET /ready"] {
             assert!(
                 refused.iter().any(|it| it == what),
@@ -173,7 +138,9 @@ async fn no_route_waits_for_a_store_that_hangs() {
         })
         .await;
         eventually("everything is answered", async || {
-            ask_everything(&world, &session, "nothing").await.is_empty()
+            ask_everything(&world, &organizer, "nothing")
+                .await
+                .is_empty()
         })
         .await;
     }

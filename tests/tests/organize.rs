@@ -4,67 +4,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use spinvote_tests::{Answer, World, browser::Browser, eventually};
-
-type Fields<'a> = &'a [(&'a str, &'a str)];
-
-async fn sign_in(world: &World, token: &str, headers: Fields<'_>) -> Answer {
-    let mut request = world
-        .request(Method::POST, "/organize/sign-in")
-        .form(&[("token", token)]);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    Answer::of(request).await
-}
-
-/// Somebody who has signed in.
-struct Organizer<'a> {
-    world: &'a World,
-    cookie: String,
-    form_key: String,
-}
-
-impl<'a> Organizer<'a> {
-    async fn at(world: &'a World) -> Self {
-        let token = world.stack.secrets().organizer_token.clone();
-        let answer = sign_in(world, &token, &[]).await;
-        assert_eq!(answer.status, 303, "{answer:?}");
-        assert_eq!(answer.header("location"), "/organize");
-        let cookie = answer.header("set-cookie");
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        assert!(!cookie.contains(&token));
-        let mut organizer = Self {
-            world,
-            cookie,
-            form_key: String::new(),
-        };
-        let desk = organizer.get("/organize").await;
-        let (_, after) = desk.body.split_once("name=\"form_key\" value=\"").unwrap();
-        after
-            .split('"')
-            .next()
-            .unwrap()
-            .clone_into(&mut organizer.form_key);
-        organizer
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        let request = self.world.request(Method::GET, path);
-        Answer::of(request.header("Cookie", &self.cookie)).await
-    }
-
-    async fn post(&self, path: &str, fields: Fields<'_>) -> Answer {
-        let key = [("form_key", self.form_key.as_str())];
-        self.post_without_key(path, &[&key, fields].concat()).await
-    }
-
-    async fn post_without_key(&self, path: &str, fields: Fields<'_>) -> Answer {
-        let request = self.world.request(Method::POST, path);
-        let request = request.header("Cookie", &self.cookie).form(fields);
-        Answer::of(request).await
-    }
-}
+use spinvote_tests::{
+    Answer, Client, World,
+    browser::Browser,
+    eventually,
+    organizer::{Fields, Organizer, sign_in},
+};
 
 const PETS: Fields<'_> = &[
     ("poll", "pets"),
@@ -231,7 +176,7 @@ async fn nobody_else_organizes() {
 
     let organizer = Organizer::at(&world).await;
     let stranger = Organizer {
-        world: &world,
+        client: Client::of(world.url()),
         cookie: format!(
             "organizer=4102444800.{}7.{}",
             "0".repeat(31),

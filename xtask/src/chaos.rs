@@ -3,7 +3,6 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::builder::PossibleValuesParser;
 
 use crate::{build, cargo::cargo, interrupt::unless_interrupted, prerequisites, step::step};
 
@@ -13,14 +12,6 @@ const EVERY_VOTE: &str = "every_vote";
 const SEED: &str = "SPINVOTE_CHAOS_SEED";
 const SECONDS: &str = "SPINVOTE_CHAOS_SECONDS";
 const VOTES: &str = "SPINVOTE_CHAOS_VOTES";
-
-/// The bugs of tests/planted.
-const BUGS: [&str; 4] = [
-    "acknowledged-first",
-    "flag-for-good",
-    "latest-by-arrival",
-    "nothing-claimed",
-];
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -38,7 +29,7 @@ pub struct Options {
     seeds: u64,
     /// Plants a bug of tests/planted in this checkout, runs until it is caught, and takes it out again; that none of
     /// the seeds has caught it is an error
-    #[arg(long, value_name = "BUG", value_parser = PossibleValuesParser::new(BUGS))]
+    #[arg(long, value_name = "BUG")]
     planted: Option<String>,
 }
 
@@ -91,6 +82,11 @@ struct Bug(PathBuf);
 impl Bug {
     fn plant(name: &str) -> Result<Self> {
         let patch = PathBuf::from(format!("tests/planted/{name}.patch"));
+        ensure!(
+            stack::checkout::root().join(&patch).exists(),
+            "there is no {}; the bugs are in tests/planted",
+            patch.display()
+        );
         let planted = apply(&patch, &[])?;
         ensure!(planted, "{} does not apply", patch.display());
         Ok(Self(patch))

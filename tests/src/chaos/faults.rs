@@ -182,10 +182,7 @@ async fn consumer_killed(arena: &mut Arena) -> Result<String> {
     let deadline = Instant::now() + TO_BITE;
     while Instant::now() < deadline {
         let mut sql = arena.world.sql().await;
-        let waits = sql.transaction().await?;
-        waits
-            .batch_execute("lock table vote_events in access exclusive mode")
-            .await?;
+        let waits = hold_up_counting(&mut sql).await?;
         let patience = Instant::now() + Duration::from_millis(900);
         let mut held = 0;
         while held == 0 && Instant::now() < patience {
@@ -209,6 +206,17 @@ async fn consumer_killed(arena: &mut Arena) -> Result<String> {
         sleep(Duration::from_millis(100)).await;
     }
     bail!("it never held an entry when it was killed")
+}
+
+/// Nothing is recorded until the transaction ends.
+async fn hold_up_counting(
+    sql: &mut tokio_postgres::Client,
+) -> Result<tokio_postgres::Transaction<'_>> {
+    let waits = sql.transaction().await?;
+    waits
+        .batch_execute("lock table vote_events in access exclusive mode")
+        .await?;
+    Ok(waits)
 }
 
 async fn pending_of_second(arena: &Arena) -> Result<usize> {
@@ -255,7 +263,6 @@ async fn redis_torn(arena: &mut Arena) -> Result<String> {
     arena.world.stack.redis.kill();
     let log = latest_append_only_file(&arena.world.stack.redis.data().join("appendonlydir"))?;
     let written = fs::read(&log)?;
-    // A transaction that is not there to its end is not there at all.
     let field = b"\r\nvote_id\r\n";
     let votes = (0..written.len())
         .rev()
@@ -269,6 +276,7 @@ async fn redis_torn(arena: &mut Arena) -> Result<String> {
         let mut windows = kept_part.windows(command.len());
         windows.rposition(|window| window == command)
     };
+    // A transaction that is not there to its end is not there at all.
     let torn = match (last(b"\r\nMULTI\r\n"), last(b"\r\nEXEC\r\n")) {
         (Some(begun), ended) if ended < Some(begun) => begun,
         _ => kept,
@@ -309,18 +317,12 @@ fn vote_ids(commands: &[u8]) -> Vec<String> {
         .collect()
 }
 
-async fn redis_clock_stepped(arena: &mut Arena, lasts: Duration) -> Result<String> {
-    let clock = arena
-        .clock
-        .as_ref()
-        .context("Redis has no clock of its own")?;
+async fn redis_clock_stepped(arena: &Arena, lasts: Duration) -> Result<String> {
+    let clock = arena.clock.as_ref();
+    let clock = clock.context("Redis has no clock of its own")?;
     clock.set_ahead(AHEAD_S)?;
     let ahead = redis_ahead(arena).await;
     sleep(lasts).await;
-    let clock = arena
-        .clock
-        .as_ref()
-        .context("Redis has no clock of its own")?;
     clock.set_ahead(0)?;
     let (ahead, back) = (ahead?, redis_ahead(arena).await?);
     ensure!(
@@ -341,35 +343,55 @@ async fn redis_ahead(arena: &Arena) -> Result<u64> {
 type Way = fn(&Arena) -> &Proxy;
 
 async fn late(arena: &mut Arena, way: Way, lasts: Duration) -> Result<String> {
-    way(arena).be_late(LATE);
-    sleep(lasts).await;
-    let bitten = way(arena).bitten();
-    way(arena).heal();
-    ensure!(bitten > 0, "nothing was on its way");
+    let bitten = trouble(arena, way, |proxy| proxy.be_late(LATE), lasts).await?;
     Ok(format!("{bitten} bytes were late by {LATE:?}"))
 }
 
 async fn silent(arena: &mut Arena, way: Way, lasts: Duration) -> Result<String> {
-    way(arena).fall_silent();
-    sleep(lasts).await;
-    let bitten = way(arena).bitten();
-    way(arena).heal();
-    ensure!(bitten > 0, "nothing was on its way");
+    let bitten = trouble(arena, way, Proxy::fall_silent, lasts).await?;
     Ok(format!("for {lasts:.1?}; {bitten} bytes never arrived"))
+}
+
+/// Makes trouble on the way to a store for a while. Returns how many bytes were in it.
+async fn trouble(
+    arena: &Arena,
+    way: Way,
+    begin: impl FnOnce(&Proxy),
+    lasts: Duration,
+) -> Result<usize> {
+    let proxy = way(arena);
+    begin(proxy);
+    sleep(lasts).await;
+    let bitten = proxy.bitten();
+    proxy.heal();
+    ensure!(bitten > 0, "nothing was on its way");
+    Ok(bitten)
 }
 
 async fn cut(arena: &mut Arena, way: Way) -> Result<String> {
     way(arena).cut_replies(CUT_REPLIES);
+    let cut = until(arena, "there are no replies to cut", async |arena| {
+        Ok(!way(arena).is_in_trouble())
+    })
+    .await;
+    way(arena).heal();
+    cut?;
+    Ok(format!("{CUT_REPLIES} connections"))
+}
+
+/// Waits until it has bitten; meanwhile what ends is started again.
+async fn until(
+    arena: &mut Arena,
+    or_else: &str,
+    mut has_bitten: impl AsyncFnMut(&Arena) -> Result<bool>,
+) -> Result<()> {
     let deadline = Instant::now() + TO_BITE;
-    while way(arena).is_in_trouble() {
-        if Instant::now() > deadline {
-            way(arena).heal();
-            bail!("there were no replies to cut");
-        }
+    while !has_bitten(arena).await? {
+        ensure!(Instant::now() < deadline, "{or_else}");
         arena.revive().await?;
         sleep(LOOK).await;
     }
-    Ok(format!("{CUT_REPLIES} connections"))
+    Ok(())
 }
 
 async fn redis_full(arena: &mut Arena) -> Result<String> {
@@ -446,34 +468,28 @@ async fn postgres_paused(arena: &mut Arena, lasts: Duration) -> Result<String> {
 async fn postgres_disk_full(arena: &mut Arena, lasts: Duration) -> Result<String> {
     const SAYS: &str = "No space left on device";
     let disk = arena.disk.as_ref().context("it has no disk of its own")?;
-    let before = arena.world.stack.postgres.said().matches(SAYS).count();
+    let postgres = &arena.world.stack.postgres;
+    let says = || postgres.said().matches(SAYS).count();
+    let before = says();
     disk.fill()?;
     let deadline = Instant::now() + TO_BITE;
-    let mut bitten = 0;
-    while bitten == 0 && Instant::now() < deadline {
+    while says() == before && Instant::now() < deadline {
         sleep(Duration::from_millis(50)).await;
-        bitten = arena.world.stack.postgres.said().matches(SAYS).count() - before;
     }
+    let bitten = says() - before;
     sleep(lasts).await;
-    let disk = arena.disk.as_ref().context("it has no disk of its own")?;
     disk.make_room()?;
     // It may have ended of it.
-    if arena.world.stack.postgres.exited()?.is_some() {
-        arena.world.stack.postgres.start().await?;
-    }
+    arena.revive().await?;
     ensure!(bitten > 0, "PostgreSQL never missed the room");
     Ok(format!("PostgreSQL says {SAYS:?}"))
 }
 
 /// With synchronous replication, as the documentation asks for where a standby may take over.
 async fn postgres_failed_over(arena: &mut Arena) -> Result<String> {
-    arena.servers += 1;
-    let directory = arena.place.join(arena.servers.to_string());
-    let mut standby = arena
-        .world
-        .stack
-        .postgres
-        .standby(&directory, stack::ports::free()?)?;
+    let port = stack::ports::free()?;
+    let directory = arena.place.join(port.to_string());
+    let mut standby = arena.world.stack.postgres.standby(&directory, port)?;
     standby.start().await?;
     let sql = arena.world.sql().await;
     sql.batch_execute("alter system set synchronous_standby_names = '*'")
@@ -504,13 +520,10 @@ async fn is_missed(arena: &Arena) -> bool {
 }
 
 async fn database_is_missed(arena: &mut Arena) -> Result<()> {
-    let deadline = Instant::now() + TO_BITE;
-    while !is_missed(arena).await {
-        ensure!(Instant::now() < deadline, "/ready is never 503");
-        arena.revive().await?;
-        sleep(LOOK).await;
-    }
-    Ok(())
+    until(arena, "/ready is never 503", async |arena| {
+        Ok(is_missed(arena).await)
+    })
+    .await
 }
 
 /// Spinvote keeps connections open: they are ended, and their places taken.
@@ -635,10 +648,7 @@ async fn entries_reordered(arena: &mut Arena) -> Result<String> {
     let deadline = Instant::now() + TO_BITE;
     while Instant::now() < deadline {
         let mut sql = arena.world.sql().await;
-        let waits = sql.transaction().await?;
-        waits
-            .batch_execute("lock table vote_events in access exclusive mode")
-            .await?;
+        let waits = hold_up_counting(&mut sql).await?;
         sleep(Duration::from_millis(500)).await;
         let mut connection = arena.world.try_redis().await?;
         let moved = redis::Script::new(REORDER)
@@ -687,18 +697,15 @@ async fn garbage(arena: &mut Arena) -> Result<String> {
 
 async fn answer_lost(arena: &mut Arena) -> Result<String> {
     arena.to_postgres.lose_an_answer();
-    let deadline = Instant::now() + TO_BITE;
-    while arena.to_postgres.bitten() == 0 {
-        if Instant::now() > deadline {
-            arena.to_postgres.heal();
-            bail!("no batch was recorded");
-        }
-        arena.revive().await?;
-        sleep(LOOK).await;
-    }
+    let lost = until(arena, "no batch was recorded", async |arena| {
+        Ok(arena.to_postgres.bitten() > 0)
+    })
+    .await;
+    let bytes = arena.to_postgres.bitten();
+    arena.to_postgres.heal();
+    lost?;
     Ok(format!(
-        "{} bytes of the answer to record_votes, after its commit",
-        arena.to_postgres.bitten()
+        "{bytes} bytes of the answer to record_votes, after its commit"
     ))
 }
 

@@ -59,9 +59,8 @@ pub struct Arena {
     /// Stand before the stores, for both.
     pub to_redis: Proxy,
     pub to_postgres: Proxy,
-    /// Where PostgreSQL's servers have their data, and how many there were.
+    /// Where PostgreSQL's servers have their data.
     pub place: PathBuf,
-    pub servers: usize,
     /// That of `place`, if it could be had.
     pub disk: Option<Disk>,
     /// Redis', likewise.
@@ -120,6 +119,10 @@ pub async fn run(seed: u64, length: Duration, at_least: usize) -> Report {
     let mut arena = Arena::open().await.expect("an arena");
     let started = Instant::now();
     let mut timeline = Vec::new();
+    let mut note = |line: String| {
+        println!("{line}");
+        timeline.push(line);
+    };
     let mut wrong = Vec::new();
     let mut faults = 0;
     let clients = Clients::start(&arena.booth, Random::new(seed).number());
@@ -134,8 +137,7 @@ pub async fn run(seed: u64, length: Duration, at_least: usize) -> Report {
             break;
         }
         if let Some(lack) = arena.lack(step.fault) {
-            timeline.push(format!("{:?} is left out: {lack}", step.fault));
-            println!("{}", timeline[timeline.len() - 1]);
+            note(format!("{:?} is left out: {lack}", step.fault));
             continue;
         }
         let at = started.elapsed();
@@ -145,12 +147,10 @@ pub async fn run(seed: u64, length: Duration, at_least: usize) -> Report {
         match bitten {
             Ok(proof) => {
                 faults += 1;
-                timeline.push(format!("{line}: {proof} ({took:.1?})"));
-                println!("{}", timeline[timeline.len() - 1]);
+                note(format!("{line}: {proof} ({took:.1?})"));
             }
             Err(error) => {
-                timeline.push(format!("{line}: did not bite: {error:#} ({took:.1?})"));
-                println!("{}", timeline[timeline.len() - 1]);
+                note(format!("{line}: did not bite: {error:#} ({took:.1?})"));
                 wrong.push(format!("{:?} did not bite: {error:#}", step.fault));
                 break;
             }
@@ -159,7 +159,7 @@ pub async fn run(seed: u64, length: Duration, at_least: usize) -> Report {
 
     clients.finish().await;
     match arena.settle().await {
-        Ok(()) => timeline.push(format!(
+        Ok(()) => note(format!(
             "{:>6.1}s all is counted",
             started.elapsed().as_secs_f64()
         )),
@@ -240,7 +240,7 @@ impl Arena {
         world
             .stack
             .set_variable("postgres_port", to_postgres.port());
-        furnish(&mut world, clock.as_ref(), &place.join("1")).await?;
+        furnish(&mut world, clock.as_ref(), &place.join("first")).await?;
         let mut second = world.stack.another_app(|settings| {
             settings.port = None;
             settings.components = vec!["tally".to_owned()];
@@ -275,7 +275,6 @@ impl Arena {
             to_redis,
             to_postgres,
             place,
-            servers: 1,
             disk,
             clock,
             ledger,

@@ -7,7 +7,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -199,7 +199,7 @@ struct Connection<'a> {
     number: usize,
     shared: &'a Shared,
     /// The answer to what it has just asked is to be lost.
-    doomed: Mutex<bool>,
+    doomed: AtomicBool,
 }
 
 async fn carry(client: TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
@@ -211,7 +211,7 @@ async fn carry(client: TcpStream, number: usize, shared: &Shared) -> io::Result<
     let connection = Connection {
         number,
         shared,
-        doomed: Mutex::new(false),
+        doomed: AtomicBool::new(false),
     };
     tokio::select! {
         ended = connection.requests(BufReader::new(from_client), to_server) => ended,
@@ -220,10 +220,6 @@ async fn carry(client: TcpStream, number: usize, shared: &Shared) -> io::Result<
 }
 
 impl Connection<'_> {
-    fn doomed(&self) -> MutexGuard<'_, bool> {
-        self.doomed.lock().expect("nobody panics with it")
-    }
-
     async fn requests(
         &self,
         mut from: BufReader<OwnedReadHalf>,
@@ -243,7 +239,7 @@ impl Connection<'_> {
                 && records(&message, &mut recording)
                 && self.shared.loses_answer()
             {
-                *self.doomed() = true;
+                self.doomed.store(true, Ordering::SeqCst);
             }
             self.shared.delay(self.number, &message, begins).await?;
             to.write_all(&message).await?;
@@ -259,7 +255,7 @@ impl Connection<'_> {
         loop {
             let begins = from.buffer().is_empty();
             let message = self.read(&mut from).await?;
-            if *self.doomed() {
+            if self.doomed.load(Ordering::SeqCst) {
                 lost += message.len();
                 match message[0] {
                     // CommandComplete
@@ -282,7 +278,7 @@ impl Connection<'_> {
             if message.len() > 1 && self.shared.cuts() {
                 to.write_all(&message[..message.len() / 2]).await?;
                 self.shared.bite(message.len());
-                // What is still unread when a connection closes resets it.
+                // So closing it resets it.
                 to.as_ref().set_zero_linger()?;
                 return Ok(());
             }

@@ -98,9 +98,14 @@ impl Contender {
         self.handler().is_some()
     }
 
-    /// Whether it appends and does nothing else: so there is nothing to compare but votes.
+    /// Whether it appends and does nothing else.
     pub fn appends_alone(self) -> bool {
         matches!(self, Self::AppendSpin | Self::AppendHost)
+    }
+
+    /// Whether there is more of it to compare than how it takes votes.
+    pub fn is_service(self) -> bool {
+        self != Self::Stores && !self.appends_alone()
     }
 
     /// Where it is in bench/peers.

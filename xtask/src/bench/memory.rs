@@ -20,8 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub async fn memory(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
-    let contenders =
-        bench.contenders(|contender| contender != Contender::Stores && !contender.appends_alone());
+    let contenders = bench.contenders(Contender::is_service);
     bench
         .turns("memory", &contenders, async |contender| {
             let mut running = contender.start(&bench.servers).await?;
@@ -65,7 +64,6 @@ fn artefact(contender: Contender) -> Result<u64> {
             packages.iter().map(|package| size(&wasm(package))).sum()
         }
         Contender::EmptySpin | Contender::EmptyHost => size(&wasm("empty_handler")),
-        Contender::AppendSpin | Contender::AppendHost => size(&wasm("append_handler")),
         Contender::FastApi1 | Contender::FastApi2 => {
             size(&peers::environment("fastapi").join("lib"))
         }
@@ -73,7 +71,8 @@ fn artefact(contender: Contender) -> Result<u64> {
             size(&peers::environment("flask").join("lib"))
         }
         Contender::Axum => size(&peers::axum()),
-        Contender::Stores => Ok(0),
+        // They are not measured.
+        Contender::AppendSpin | Contender::AppendHost | Contender::Stores => Ok(0),
     }
 }
 

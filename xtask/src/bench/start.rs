@@ -17,8 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn start(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
-    let contenders =
-        bench.contenders(|contender| contender != Contender::Stores && !contender.appends_alone());
+    let contenders = bench.contenders(Contender::is_service);
     bench
         .turns("start", &contenders, async |contender| {
             // Compiles, publishes the polls, and reads all files once.

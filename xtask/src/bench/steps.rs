@@ -20,16 +20,14 @@ pub async fn steps(bench: &Bench) -> Result<Figures> {
         .turns("steps", &contenders, async |contender| {
             let mut running = contender.start(&bench.servers).await?;
             running.warm_up(Request::Vote, 32).await?;
-            for (case, request) in CASES {
-                // The empty handler goes the first step, the one that appends alone the last, Spinvote all but the first.
-                let goes = match request {
-                    Request::Nothing => contender.is_handler() && !contender.appends_alone(),
-                    Request::Vote => contender.is_spinvote() || contender.appends_alone(),
-                    _ => contender.is_spinvote(),
-                };
-                if goes {
-                    votes::load(bench, &running, request, 32, case, &mut figures).await?;
-                }
+            // The empty handler goes the first step, the one that appends alone the last, Spinvote all but the first.
+            let steps = match contender {
+                it if it.is_spinvote() => &CASES[1..],
+                it if it.appends_alone() => &CASES[3..],
+                _ => &CASES[..1],
+            };
+            for (case, request) in steps {
+                votes::load(bench, &running, *request, 32, case, &mut figures).await?;
             }
             running.ensure_alive()
         })

@@ -59,9 +59,8 @@ pub async fn votes(bench: &Bench) -> Result<Figures> {
 pub async fn results(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
     let contenders = bench.contenders(|contender| {
-        use Contender::{Axum, FlaskSync, FlaskThreads, Stores};
-        let counts = !matches!(contender, FlaskSync | FlaskThreads | Axum | Stores);
-        counts && !contender.appends_alone()
+        use Contender::{Axum, FlaskSync, FlaskThreads};
+        contender.is_service() && !matches!(contender, FlaskSync | FlaskThreads | Axum)
     });
     bench
         .turns("results", &contenders, async |contender| {
