@@ -76,7 +76,7 @@ user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "(+hgetall ~$refused)" \
     "(+unlink ~$idempotency)" \
     "(+eval +evalsha ~$definitions ~$polls ~$published)" \
-    "(+hget +hset +del +expire ~$definitions)" \
+    "(+hget +hgetall +hset +del +expire ~$definitions)" \
     "(+hset +hdel ~$polls)" \
     "(+get +set ~$published)"
 

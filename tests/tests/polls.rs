@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -454,17 +455,56 @@ async fn definitions_come_back_after_redis_lost_everything() {
 }
 
 #[tokio::test]
-async fn a_definition_whose_revision_is_no_number_is_published_again_and_holds_up_no_other() {
+async fn a_damaged_definition_is_published_again_and_holds_up_no_other_poll() {
+    const DEFINITION: &str = "{votes}:poll:default";
     let world = World::start().await;
     create(&world, pets()).await;
-    for damage in ["x", "", "nan", "-1"] {
-        let damaged = format!("HSET {{votes}}:poll:default revision {damage} held_until_ms x");
-        let _: i64 = world.command(&damaged).await;
+    let hours = json!({ "opens_at": "2020-01-01T00:00:00Z", "closes_at": "2100-01-01T00:00:00Z" });
+    patch(&world, "default", hours).await;
+    let definition = async || -> BTreeMap<String, String> {
+        world.command(&format!("HGETALL {DEFINITION}")).await
+    };
+    let whole = definition().await;
+    let mut damages: Vec<_> = whole
+        .keys()
+        .flat_map(|field| {
+            let set = |value| format!("HSET {DEFINITION} {field} {value}");
+            [
+                format!("HDEL {DEFINITION} {field}"),
+                set("x"),
+                set("9999999999999999"),
+                set("nan"),
+            ]
+        })
+        .collect();
+    damages.extend([
+        format!("HSET {DEFINITION} option:birds 3"),
+        format!("HSET {DEFINITION} deleted 1"),
+        format!("HSET {DEFINITION} held_until_ms x"),
+        format!("HSET {DEFINITION} held_until_ms 9999999999999"),
+    ]);
+    for damage in damages {
+        let _: i64 = world.command(&damage).await;
+        let vote = world.vote("cats").await;
+        assert!(
+            [201, 404, 409, 422, 503].contains(&vote.status.as_u16()),
+            "{damage}: {vote:?}"
+        );
         let _: i64 = world.command("DEL {votes}:poll:pets").await;
-        assert_eq!(world.sweep().await.status, 200, "{damage:?}");
+        assert_eq!(world.sweep().await.status, 200, "{damage}");
         assert_eq!(vote_in(&world, "pets", "cats").await.status, 201);
-        assert_eq!(world.vote("cats").await.status, 201, "{damage:?}");
+        assert_eq!(world.vote("cats").await.status, 201, "{damage}");
+        let mut mended = definition().await;
+        mended.remove("held_until_ms");
+        assert_eq!(mended, whole, "{damage}");
     }
+
+    // What is whole is left as it is.
+    let published = world.logged("polls_published").len();
+    assert!(published > 20, "{published}");
+    world.sweep().await;
+    world.sweep().await;
+    assert_eq!(world.logged("polls_published").len(), published);
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ const REDIS_USERS: [(&str, &[&str]); 5] = [
             "(+hgetall ~{votes}:refused)",
             "(+unlink ~{votes}:idempotency:*)",
             "(+eval +evalsha ~{votes}:poll:* ~{votes}:polls ~{votes}:published)",
-            "(+hget +hset +del +expire ~{votes}:poll:*)",
+            "(+hget +hgetall +hset +del +expire ~{votes}:poll:*)",
             "(+hset +hdel ~{votes}:polls)",
             "(+get +set ~{votes}:published)",
         ],

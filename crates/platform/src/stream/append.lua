@@ -32,13 +32,18 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local rings = false
 
+-- What somebody has damaged may be none.
+local function is_number(text)
+    return #text < 16 and string.match(text, '^%d+$')
+end
+
 -- Why the definition does not have the option.
 local function refusal(poll, definition)
     local fields = redis.call('HGETALL', definition)
     local options, deleted = {}, false
     for i = 1, #fields, 2 do
         local name = string.match(fields[i], '^option:(.*)$')
-        if name then
+        if name and is_number(fields[i + 1]) then
             options[tonumber(fields[i + 1])] = name
         end
         deleted = deleted or fields[i] == 'deleted'
@@ -65,10 +70,13 @@ local function append(option, poll, vote_id, voter, definition, key, cast)
         end
     end
 
-    local found = redis.call('HMGET', definition, 'option:' .. option, 'opens_ms', 'closes_ms', 'one_vote_per_voter',
+    local found = redis.pcall('HMGET', definition, 'option:' .. option, 'opens_ms', 'closes_ms', 'one_vote_per_voter',
         'held_until_ms')
     local opens, closes, once, held = found[2], found[3], found[4], found[5]
-    if held and now < tonumber(held) then
+    -- A definition that is none is published again. That is no reason for votes in other polls to fail.
+    if found.err or not (is_number(opens or '0') and is_number(closes or '0') and is_number(held or '0')) then
+        return { 'unpublished' }
+    elseif held and now < tonumber(held) then
         return { 'unpublished' }
     elseif not found[1] then
         return refusal(poll, definition)

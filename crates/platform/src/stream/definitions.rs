@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ballot::{Change, Definition, OptionName, PollId};
+use sha1_smol::Sha1;
 
 use super::Names;
 use super::producer::{texts, time};
@@ -117,7 +118,7 @@ impl Definitions {
             .ok_or_else(|| unexpected("HGETALL"))
     }
 
-    /// Which of these polls, at most [`MOST_CHANGES`], are not published in their newest revision.
+    /// Which of these polls, at most [`MOST_CHANGES`], are not published in their newest revision, or are damaged.
     pub async fn outdated<'a>(
         &self,
         revisions: &'a [PollRevision],
@@ -198,14 +199,22 @@ fn definition(fields: &[&str]) -> Option<Definition> {
     Some(definition)
 }
 
-/// The fields of a definition: publish.lua says what they are.
+/// The fields of a change: publish.lua says what they are.
 fn fields(change: &Change) -> Vec<(String, String)> {
-    let field = |name: &str, value: String| (name.to_owned(), value);
     let mut fields = vec![field("revision", change.revision.to_string())];
-    let Some(definition) = &change.definition else {
-        fields.push(field("deleted", "1".into()));
-        return fields;
-    };
+    match &change.definition {
+        None => fields.push(field("deleted", "1".into())),
+        Some(definition) => fields.extend(definition_fields(definition)),
+    }
+    fields.push(field("digest", digest(&fields).to_string()));
+    fields
+}
+
+fn field(name: &str, value: String) -> (String, String) {
+    (name.to_owned(), value)
+}
+
+fn definition_fields(definition: &Definition) -> Vec<(String, String)> {
     let Definition {
         question,
         options,
@@ -213,7 +222,7 @@ fn fields(change: &Change) -> Vec<(String, String)> {
         closes_at,
         one_vote_per_voter,
     } = definition;
-    fields.push(field("question", question.clone()));
+    let mut fields = vec![field("question", question.clone())];
     for (name, time) in [("opens_ms", opens_at), ("closes_ms", closes_at)] {
         fields.extend(time.map(|time| field(name, time.as_millis().to_string())));
     }
@@ -227,4 +236,15 @@ fn fields(change: &Change) -> Vec<(String, String)> {
             .map(|(at, option)| (format!("option:{option}"), (at + 1).to_string())),
     );
     fields
+}
+
+/// By which outdated.lua sees whether a definition is whole: a sum, as Redis does not keep the order of fields.
+fn digest(fields: &[(String, String)]) -> u64 {
+    fields
+        .iter()
+        .map(|(name, value)| {
+            let hash = Sha1::from(format!("{name}={value}")).digest().bytes();
+            u64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]))
+        })
+        .sum()
 }

@@ -17,7 +17,7 @@
 //! | `standing.lua` | reads one entry, the newest, and only while the group has not read it | 13 numbers |
 //! | `publish.lua` | writes [`MOST_CHANGES`] definitions | one number |
 //! | `hold.lua` | reads one flag, sets one field | one number |
-//! | `outdated.lua` | looks at [`MOST_CHANGES`] definitions | as many numbers at most |
+//! | `outdated.lua` | reads [`MOST_CHANGES`] definitions, sets two fields of each | as many numbers at most |
 //! | `published.lua` | reads or sets one key | one number |
 //! | `sign_in.lua` | raises one number | one number |
 //!

@@ -3,9 +3,9 @@
 -- goes on when memory is short.
 --
 -- A definition is a hash: `revision`, `question`, `opens_ms`, `closes_ms` and `one_vote_per_voter` where they
--- apply, and for each option a field `option:<option>` with its position, from 1. Of a poll that is gone only
--- `revision` and `deleted` are left, for as long as a slow publisher might bring it back. `held_until_ms` is
--- hold.lua's, and stays.
+-- apply, for each option a field `option:<option>` with its position, from 1, and `digest`, by which outdated.lua sees
+-- whether it is whole. Of a poll that is gone only `revision`, `deleted` and `digest` are left, for as long as a slow
+-- publisher might bring it back. `held_until_ms` is hold.lua's, and stays.
 --
 -- KEYS  1  the names of all polls that are published, a hash: each with its revision
 --       2… the definition of each poll
