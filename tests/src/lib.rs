@@ -5,6 +5,8 @@
 
 pub mod browser;
 pub mod chaos;
+pub mod everything;
+pub mod generated;
 pub mod organizer;
 pub mod raw;
 
@@ -390,6 +392,14 @@ impl World {
             .await
             .expect("a row")
             .get(0)
+    }
+
+    /// Says that no component has trapped.
+    pub fn has_not_trapped(&self) {
+        let output = self.stack.app_output();
+        for sign in ["panicked at", "wasm trap", "wasm backtrace", "unreachable"] {
+            assert!(!output.contains(sign), "{output}");
+        }
     }
 
     /// How many log lines so far are of this event.

@@ -5,12 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proptest::{
-    prelude::*,
-    strategy::ValueTree,
-    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+use proptest::prelude::*;
+use spinvote_tests::{
+    World, eventually,
+    generated::{generate, runner},
 };
-use spinvote_tests::{World, eventually};
 
 /// Names and values, in any order, names more than once too.
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -22,22 +21,6 @@ enum Fate {
     Rejected,
     /// One of these.
     Either,
-}
-
-/// Generates from a seed, which a failed test prints.
-fn runner() -> TestRunner {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seed: u64 = seed.unwrap_or_else(|| {
-        let now = std::time::UNIX_EPOCH.elapsed().unwrap();
-        now.as_secs()
-    });
-    eprintln!("again with SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    TestRunner::new_with_rng(Config::default(), rng)
 }
 
 fn bytes(longest: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -100,17 +83,6 @@ fn any_fields() -> impl Strategy<Value = Fields> {
         1 => bytes(1100),
     ];
     prop::collection::vec((name, value), 1..9)
-}
-
-fn generate<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
-    strategy.new_tree(runner).unwrap().current()
-}
-
-fn no_trap(world: &World) {
-    let output = world.stack.app_output();
-    for sign in ["panicked at", "wasm trap", "wasm backtrace", "unreachable"] {
-        assert!(!output.contains(sign), "{output}");
-    }
 }
 
 #[tokio::test]
@@ -181,7 +153,7 @@ async fn whatever_is_appended_is_counted_or_a_dead_letter() {
     assert_eq!(counted.len() + rejected.len(), fates.len());
     let (cats, dogs) = world.tallies().await;
     assert_eq!(usize::try_from(cats + dogs).unwrap(), counted.len() + 1);
-    no_trap(&world);
+    world.has_not_trapped();
 }
 
 #[tokio::test]
@@ -243,5 +215,5 @@ async fn a_damaged_definition_stops_only_votes_in_its_poll() {
         let answer = world.vote("dogs").await;
         assert_eq!(answer.status, 201, "{}", answer.body);
     }
-    no_trap(&world);
+    world.has_not_trapped();
 }

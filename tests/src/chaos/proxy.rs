@@ -1,5 +1,5 @@
 //! Stands between the app and a store, and makes trouble on the way: replies that come late, that are cut in the
-//! middle or never come, and the answer to a batch that is lost after it was committed: the moment in which a consumer
+//! middle, are others or never come, and the answer to a batch that is lost after it was committed: the moment in which a consumer
 //! does not know whether it has counted.
 
 use std::{
@@ -38,16 +38,21 @@ enum Trouble {
     Silent(usize),
     /// So many replies are still to be cut: half of each is passed on, and the connection is reset.
     Cut(usize),
+    /// Redis: replies are others, but for what is heard from channels.
+    Garble,
     /// PostgreSQL: the next batch is committed, and nothing of the answer is passed on.
     LoseAnswer,
 }
 
-#[derive(Debug)]
+/// Makes another reply of one.
+pub type Garble = Box<dyn FnMut(&[u8]) -> Vec<u8> + Send>;
+
 struct Shared {
     protocol: Protocol,
     /// The store's port; 0 while it is not known.
     target: AtomicU16,
     trouble: Mutex<Trouble>,
+    garble: Mutex<Option<Garble>>,
     /// The number of the latest connection.
     connections: AtomicUsize,
     /// How many bytes were in trouble.
@@ -56,7 +61,6 @@ struct Shared {
     healed: Notify,
 }
 
-#[derive(Debug)]
 pub struct Proxy {
     port: u16,
     shared: Arc<Shared>,
@@ -70,6 +74,7 @@ impl Proxy {
             protocol,
             target: AtomicU16::new(0),
             trouble: Mutex::new(Trouble::None),
+            garble: Mutex::new(None),
             connections: AtomicUsize::new(0),
             bitten: AtomicUsize::new(0),
             healed: Notify::new(),
@@ -112,6 +117,12 @@ impl Proxy {
     /// Cuts so many replies in the middle.
     pub fn cut_replies(&self, count: usize) {
         self.begin(Trouble::Cut(count));
+    }
+
+    /// Passes on other replies than Redis gives.
+    pub fn garble(&self, garble: Garble) {
+        *self.shared.garble.lock().expect("nobody panics with it") = Some(garble);
+        self.begin(Trouble::Garble);
     }
 
     /// Lets the next batch be committed, and loses the answer.
@@ -183,6 +194,19 @@ impl Shared {
         true
     }
 
+    /// What is passed on instead of a reply.
+    fn garbled(&self, reply: Vec<u8>) -> Vec<u8> {
+        if *self.trouble() != Trouble::Garble {
+            return reply;
+        }
+        let mut garble = self.garble.lock().expect("nobody panics with it");
+        let garbled = garble.as_mut().map(|garble| garble(&reply));
+        garbled.filter(|it| *it != reply).map_or(reply, |garbled| {
+            self.bite(garbled.len());
+            garbled
+        })
+    }
+
     /// Whether this batch is the one whose answer is to be lost.
     fn loses_answer(&self) -> bool {
         let mut trouble = self.trouble();
@@ -200,6 +224,8 @@ struct Connection<'a> {
     shared: &'a Shared,
     /// The answer to what it has just asked is to be lost.
     doomed: AtomicBool,
+    /// Redis: what comes is not a reply, but heard from a channel.
+    listens: AtomicBool,
 }
 
 async fn carry(client: TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
@@ -212,6 +238,7 @@ async fn carry(client: TcpStream, number: usize, shared: &Shared) -> io::Result<
         number,
         shared,
         doomed: AtomicBool::new(false),
+        listens: AtomicBool::new(false),
     };
     tokio::select! {
         ended = connection.requests(BufReader::new(from_client), to_server) => ended,
@@ -240,6 +267,9 @@ impl Connection<'_> {
                 && self.shared.loses_answer()
             {
                 self.doomed.store(true, Ordering::SeqCst);
+            }
+            if message.windows(9).any(|word| word == b"SUBSCRIBE") {
+                self.listens.store(true, Ordering::SeqCst);
             }
             self.shared.delay(self.number, &message, begins).await?;
             to.write_all(&message).await?;
@@ -274,6 +304,11 @@ impl Connection<'_> {
                 }
                 continue;
             }
+            let message = if self.listens.load(Ordering::SeqCst) {
+                message
+            } else {
+                self.shared.garbled(message)
+            };
             self.shared.delay(self.number, &message, begins).await?;
             if message.len() > 1 && self.shared.cuts() {
                 to.write_all(&message[..message.len() / 2]).await?;
