@@ -487,17 +487,21 @@ async fn postgres_disk_full(arena: &mut Arena, lasts: Duration) -> Result<String
 
 /// With synchronous replication, as the documentation asks for where a standby may take over.
 async fn postgres_failed_over(arena: &mut Arena) -> Result<String> {
-    let port = stack::ports::free()?;
-    let directory = arena.place.join(port.to_string());
-    let mut standby = arena.world.stack.postgres.standby(&directory, port)?;
-    standby.start().await?;
+    // No process of PostgreSQL is told when all others have heard of it: so this comes before the copy is made, and the
+    // standby has all that was committed without waiting for it.
     let sql = arena.world.sql().await;
     sql.batch_execute("alter system set synchronous_standby_names = '*'")
         .await?;
     sql.batch_execute("select pg_reload_conf()").await?;
+    let port = stack::ports::free()?;
+    let directory = arena.place.join(port.to_string());
+    let mut standby = arena.world.stack.postgres.standby(&directory, port)?;
+    standby.start().await?;
+    let written = "select pg_current_wal_flush_lsn()::text";
+    let written: String = sql.query_one(written, &[]).await?.get(0);
     let deadline = Instant::now() + TO_BITE;
-    let follows = "select 1 from pg_stat_replication where sync_state = 'sync'";
-    while sql.query_opt(follows, &[]).await?.is_none() {
+    let follows = "select 1 from pg_stat_replication where sync_state = 'sync' and flush_lsn >= $1::text::pg_lsn";
+    while sql.query_opt(follows, &[&written]).await?.is_none() {
         ensure!(Instant::now() < deadline, "the standby does not follow");
         sleep(LOOK).await;
     }
@@ -507,6 +511,10 @@ async fn postgres_failed_over(arena: &mut Arena) -> Result<String> {
     let lost = std::mem::replace(&mut arena.world.stack.postgres, standby);
     fs::remove_dir_all(lost.data())?;
     let sql = arena.world.sql().await;
+    // That was copied, too, and it has no standby of its own.
+    sql.batch_execute("alter system reset synchronous_standby_names")
+        .await?;
+    sql.batch_execute("select pg_reload_conf()").await?;
     let promoted: bool = sql.query_one("select pg_promote()", &[]).await?.get(0);
     arena.to_postgres.lead_to(arena.world.stack.postgres.port());
     missed?;
@@ -590,13 +598,17 @@ async fn group_destroyed(arena: &mut Arena) -> Result<String> {
 
 async fn doorbell_cut(arena: &mut Arena) -> Result<String> {
     let deadline = Instant::now() + TO_BITE;
-    let mut cut: i64 = 0;
-    // After Redis was away, a runtime first ends, and is started again.
+    let mut cut: i64 = arena.world.try_command("CLIENT KILL TYPE pubsub").await?;
+    // After Redis was away, a runtime ends, and is started again, but not before it is done with all that it has heard:
+    // at a high rate of votes that can take long.
+    if cut == 0 {
+        arena.second.kill();
+    }
     while cut == 0 {
         ensure!(Instant::now() < deadline, "nobody listens");
         arena.revive().await?;
-        cut = arena.world.try_command("CLIENT KILL TYPE pubsub").await?;
         sleep(LOOK).await;
+        cut = arena.world.try_command("CLIENT KILL TYPE pubsub").await?;
     }
     // A runtime that listened ends as soon as it is done with what it heard; it is started again then.
     Ok(format!("{cut} connections"))
