@@ -1,5 +1,7 @@
 //! Whose pages may call the API (CORS), and whose may not even try.
 
+use std::net::Ipv6Addr;
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -110,7 +112,11 @@ fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let parsed: Authority = authority.parse().ok()?;
     let host = parsed.host();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if host.is_empty() || !(host.starts_with('[') || host.bytes().all(is_name)) {
+    let is_host = match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_name),
+    };
+    if !is_host {
         return None;
     }
     let port = match authority.strip_prefix(host)? {
