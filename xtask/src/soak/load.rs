@@ -32,6 +32,10 @@ const LINES: u64 = 50;
 /// How many people there are in [`VOTERS`] who vote with a browser, and as many behind a gateway.
 const PEOPLE: usize = 500;
 
+/// How many people come at once in [`Load::rush`], and how often each of them asks for everything.
+const CROWD: usize = 256;
+const ROUNDS: usize = 8;
+
 /// What all of them share.
 pub struct Load<'a> {
     pub address: SocketAddr,
@@ -64,6 +68,29 @@ impl Load<'_> {
             ensure!(status == Some(201), "{poll} could not be created");
         }
         Ok(())
+    }
+
+    /// A crowd, once: a runtime keeps some of the memory that it needed for as many instances as there ever were at once.
+    /// Without it each peak on a busy machine would look like a leak.
+    pub async fn rush(&self) {
+        let vote = json!({ "option": "cats" }).to_string();
+        let paths = ["/", "/results", "/api/results", "/polls", "/docs"];
+        let crowd = (0..CROWD).map(async |person| {
+            let mut client = self.client();
+            for round in 0..ROUNDS {
+                // Each begins with something else.
+                match (person + round) % (paths.len() + 1) {
+                    0 => {
+                        let ask = Ask::post("vote", "/api/vote", vote.clone());
+                        self.cast(&mut client, DEFAULT, ask).await;
+                    }
+                    at => {
+                        client.ask(Ask::get("page", paths[at - 1]), &[200]).await;
+                    }
+                }
+            }
+        });
+        join_all(crowd).await;
     }
 
     /// Everybody, with so many votes a second in all.

@@ -52,6 +52,7 @@ pub async fn run(options: &Options, runtime: Runtime) -> Result<Report> {
         until: begin + time,
     };
     load.prepare().await?;
+    load.rush().await;
     let samples = RefCell::new(Vec::new());
     let others = RefCell::default();
     let minutes = options.minutes;
