@@ -103,7 +103,7 @@ async fn a_vote_that_redis_has_no_room_for_is_503_and_not_recorded() {
 
 #[tokio::test]
 async fn counting_goes_on_while_redis_has_no_room() {
-    // From Redis 8.6 on nobody can begin to listen to the doorbell then, either.
+    // From Redis 8.6 on nobody can begin to listen to the doorbell then, either: docs/operations.md.
     let mut world = World::start_with(|stack| stack.without_component("tally")).await;
     world.stack.app.kill();
     for _ in 0..10 {
