@@ -184,3 +184,43 @@ async fn the_form_answers_other_methods_as_every_route_does() {
         assert_eq!(answer.header("allow"), "GET, POST, HEAD, OPTIONS");
     }
 }
+
+/// An instance has a small stack: see .cargo/config.toml.
+#[tokio::test]
+async fn json_may_be_nested_as_deep_as_it_likes() {
+    let world = World::start().await;
+    let token = &world.stack.secrets().organizer_token;
+    for depth in [120, 128, 4000] {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            for (path, body) in [
+                ("/api/vote", nested.clone()),
+                ("/api/vote", format!(r#"{{"option":{nested}}}"#)),
+                (
+                    "/api/vote",
+                    format!(r#"{{"option":"cats","colour":{nested}}}"#),
+                ),
+                ("/api/polls", nested.clone()),
+                (
+                    "/api/polls",
+                    format!(r#"{{"poll":"x","question":"?","options":{nested}}}"#),
+                ),
+            ] {
+                let request = world.request(Method::POST, path).bearer_auth(token);
+                let answer = Answer::of(request.body(body)).await;
+                answer.problem(422);
+            }
+            for body in [
+                format!("[{nested}]"),
+                format!("{nested}\n"),
+                format!("{{\"option\":{nested}}}\n"),
+            ] {
+                let answer = world.post("/api/votes", body).await;
+                assert!([200, 422].contains(&answer.status.as_u16()), "{answer:?}");
+            }
+        }
+    }
+    world.has_not_trapped();
+    assert_eq!(world.vote("cats").await.status, 201);
+    world.settles_at(1, 0).await;
+}
