@@ -66,7 +66,7 @@ user spinvote-api "${SPINVOTE_API_PASSWORD:-}" \
 # trims, and publish definitions of polls. It cannot vote. INFO tells it how much memory is left.
 user spinvote-consumer "${SPINVOTE_CONSUMER_PASSWORD:-}" \
     "+ping +time +info" \
-    "&$bell +publish +subscribe +unsubscribe" \
+    "&$bell +publish +subscribe +unsubscribe +pubsub|numsub" \
     "(+eval +evalsha ~$stream ~$rejected ~$doorbell ~$tidied ~$trimmed)" \
     "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo +xpending +xlen +xrange +xrevrange ~$stream)" \
     "(+xadd +xlen ~$rejected)" \

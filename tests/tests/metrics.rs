@@ -49,6 +49,7 @@ async fn before_the_first_vote_everything_is_zero() {
         "spinvote_oldest_pending_deliveries",
         "spinvote_dead_letters",
         "spinvote_stream_added_total",
+        "spinvote_doorbell_listeners",
         "spinvote_stream_clock_lead_seconds",
         "spinvote_stream_trimmed_early_total",
         "spinvote_redis_maxmemory_bytes",
@@ -63,6 +64,20 @@ async fn before_the_first_vote_everything_is_zero() {
     assert!(samples["spinvote_migrations_version"] >= 1.0);
     assert_eq!(samples["spinvote_upstream_up{upstream=\"redis\"}"], 1.0);
     assert_eq!(samples["spinvote_upstream_up{upstream=\"postgres\"}"], 1.0);
+}
+
+#[tokio::test]
+async fn whoever_listens_to_the_doorbell_is_seen_to() {
+    let world = World::start().await;
+    let listeners = async || samples(&world).await["spinvote_doorbell_listeners"];
+    assert_eq!(listeners().await, 1.0);
+    let mut redis = redis::Client::open(world.stack.redis_url(stack::RedisUser::Operator))
+        .unwrap()
+        .get_async_pubsub()
+        .await
+        .unwrap();
+    redis.subscribe("votes:doorbell").await.unwrap();
+    assert_eq!(listeners().await, 2.0);
 }
 
 #[tokio::test]

@@ -181,6 +181,7 @@ const REDIS_USERS: [(&str, &[&str]); 5] = [
             "+publish",
             "+subscribe",
             "+unsubscribe",
+            "+pubsub|numsub",
             "(+eval +evalsha ~votes ~{votes}:rejected ~{votes}:doorbell ~{votes}:tidied ~{votes}:trimmed-early)",
             "(+xreadgroup +xautoclaim +xclaim +xack +xtrim +xgroup|create +xgroup|delconsumer +xgroup|setid +xinfo \
               +xpending +xlen +xrange +xrevrange ~votes)",

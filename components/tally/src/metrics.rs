@@ -29,6 +29,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug)]
 struct Snapshot {
     standing: Result<Standing, Failure>,
+    listeners: Result<i64, Failure>,
     refusals: Result<Refusals, Failure>,
     tables: Result<Tables, Failure>,
 }
@@ -52,8 +53,13 @@ struct Tally {
 /// Answers with what can be had. A server that does not answer is a metric, too: the half that
 /// depends on it is left out.
 pub async fn metrics(consumer: &Consumer, postgres: &Postgres) -> Result<Response, Problem> {
-    let (standing, refusals, tables) =
-        join!(consumer.standing(), consumer.refusals(), tables(postgres));
+    let (standing, listeners, refusals, tables) = join!(
+        consumer.standing(),
+        consumer.listeners(),
+        consumer.refusals(),
+        tables(postgres)
+    );
+    listeners.as_ref().err().into_iter().for_each(Failure::log);
     standing.as_ref().err().into_iter().for_each(Failure::log);
     refusals.as_ref().err().into_iter().for_each(Failure::log);
     tables.as_ref().err().into_iter().for_each(Failure::log);
@@ -61,6 +67,7 @@ pub async fn metrics(consumer: &Consumer, postgres: &Postgres) -> Result<Respons
     let mut registry = Registry::with_prefix("spinvote");
     registry.register_collector(Box::new(Snapshot {
         standing,
+        listeners,
         refusals,
         tables,
     }));
@@ -127,6 +134,11 @@ impl Collector for Snapshot {
         }
         if let Ok(standing) = &self.standing {
             standing_metrics(standing, &mut encoder)?;
+        }
+        if let Ok(listeners) = self.listeners {
+            let help =
+                "Consumers that a vote wakes; without one, votes are counted by sweeps alone";
+            gauge(&mut encoder, "doorbell_listeners", help, listeners)?;
         }
         if let Ok(refusals) = &self.refusals {
             refusals_metrics(refusals, &mut encoder)?;

@@ -76,7 +76,7 @@ fn every_alert_is_tested_explained_and_linked_to_its_explanation() {
 /// A dashboard that asks for a metric that nobody has shows nothing, and nobody notices.
 #[test]
 fn the_dashboard_asks_for_metrics_that_exist() {
-    const METRICS: [&str; 17] = [
+    const METRICS: [&str; 18] = [
         "spinvote_stream_length",
         "spinvote_stream_lag",
         "spinvote_stream_lag_exact",
@@ -89,6 +89,7 @@ fn the_dashboard_asks_for_metrics_that_exist() {
         "spinvote_oldest_pending_seconds",
         "spinvote_oldest_pending_deliveries",
         "spinvote_consumers",
+        "spinvote_doorbell_listeners",
         "spinvote_dead_letters",
         "spinvote_votes_counted_total",
         "spinvote_last_recorded_timestamp_seconds",

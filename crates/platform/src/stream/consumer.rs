@@ -119,6 +119,18 @@ impl Consumer {
         Ok(())
     }
 
+    /// How many are woken when the bell is rung.
+    pub async fn listeners(&self) -> Result<i64, Failure> {
+        let arguments = [
+            parameter("NUMSUB"),
+            parameter(self.names.doorbell_channel()),
+        ];
+        match self.redis.execute("PUBSUB", &arguments).await?.as_slice() {
+            [_, Value::Int64(listeners)] => Ok(*listeners),
+            _ => Err(unexpected("PUBSUB")),
+        }
+    }
+
     /// Takes up to `batch_size` entries, stale ones first, and fewer where they are large.
     pub async fn read(&self) -> Result<Deliveries, Failure> {
         let reply = match self.run_read().await {
