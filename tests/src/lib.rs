@@ -394,6 +394,17 @@ impl World {
             .get(0)
     }
 
+    /// Sweeps until all that was read is acknowledged.
+    pub async fn sweeps_until_nothing_is_pending(&self) {
+        eventually("nothing is pending", async || {
+            self.sweep().await;
+            let pending: redis::streams::StreamPendingReply =
+                self.command("XPENDING votes vote-processors").await;
+            pending.count() == 0
+        })
+        .await;
+    }
+
     /// Says that no component has trapped.
     pub fn has_not_trapped(&self) {
         let output = self.stack.app_output();

@@ -116,13 +116,7 @@ async fn whatever_is_appended_is_counted_or_a_dead_letter() {
         world.number(&mine).await == 1
     })
     .await;
-    eventually("all are acknowledged", async || {
-        world.sweep().await;
-        let pending: redis::streams::StreamPendingReply =
-            world.command("XPENDING votes vote-processors").await;
-        pending.count() == 0
-    })
-    .await;
+    world.sweeps_until_nothing_is_pending().await;
 
     let letters = world.dead_letters().await;
     let rejected: BTreeMap<_, _> = letters

@@ -183,12 +183,6 @@ async fn whatever_redis_replies_each_request_is_answered_and_nothing_traps() {
         world.receipt(&vote).await["status"] == "counted"
     })
     .await;
-    eventually("nothing is pending", async || {
-        world.sweep().await;
-        let pending: redis::streams::StreamPendingReply =
-            world.command("XPENDING votes vote-processors").await;
-        pending.count() == 0
-    })
-    .await;
+    world.sweeps_until_nothing_is_pending().await;
     world.has_not_trapped();
 }

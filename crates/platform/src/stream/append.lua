@@ -74,9 +74,8 @@ local function append(option, poll, vote_id, voter, definition, key, cast)
         'held_until_ms')
     local opens, closes, once, held = found[2], found[3], found[4], found[5]
     -- A definition that is none is published again. That is no reason for votes in other polls to fail.
-    if found.err or not (is_number(opens or '0') and is_number(closes or '0') and is_number(held or '0')) then
-        return { 'unpublished' }
-    elseif held and now < tonumber(held) then
+    if found.err or not (is_number(opens or '0') and is_number(closes or '0') and is_number(held or '0'))
+        or held and now < tonumber(held) then
         return { 'unpublished' }
     elseif not found[1] then
         return refusal(poll, definition)

@@ -20,18 +20,19 @@ local function is_damaged(definition)
     if fields.err then
         return false
     end
-    local sum, digest, is_held = 0, nil, true
+    local sum, digest, hold_is_whole = 0, nil, true
     for i = 1, #fields, 2 do
         local name, value = fields[i], fields[i + 1]
         if name == 'digest' then
             digest = value
         elseif name == 'held_until_ms' then
-            is_held = (tonumber(value) or math.huge) <= latest
+            -- append.lua takes digits alone.
+            hold_is_whole = string.match(value, '^%d+$') and tonumber(value) <= latest
         else
             sum = sum + tonumber(string.sub(redis.sha1hex(name .. '=' .. value), 1, 8), 16)
         end
     end
-    if not is_held then
+    if not hold_is_whole then
         redis.call('HSET', definition, 'held_until_ms', '0')
     end
     return digest ~= string.format('%d', sum)
@@ -45,7 +46,8 @@ for i, definition in ipairs(KEYS) do
         if is_damaged(definition) then
             redis.call('HSET', definition, 'revision', '0')
             outdated[#outdated + 1] = i
-        elseif tonumber(known) < revision then
+        -- It may be no number, or none that compares, where it could not be looked at.
+        elseif not ((tonumber(known) or -1) >= revision) then
             outdated[#outdated + 1] = i
         end
     -- Nothing is a good definition of a poll that is gone; an error says that something else is there.
