@@ -81,3 +81,43 @@ fn it_lists_the_secrets_and_their_keys() {
         .collect();
     assert_eq!(listed, rendered);
 }
+
+/// As an operator would add it to an overlay, with their authorities' certificates beside it.
+#[test]
+fn the_apps_that_speak_to_the_stores_get_the_authorities_that_it_adds() {
+    let Some(manifests) = Manifests::copy().unwrap() else {
+        return;
+    };
+    let page = page();
+    let block = page.split_once("```yaml\nsecretGenerator:").unwrap().1;
+    let addition = format!("secretGenerator:{}", block.split_once("```").unwrap().0);
+    let overlay = manifests.combine(&["external-data"]).unwrap();
+    let kustomization = format!("k8s/overlays/{overlay}/kustomization.yaml");
+    let whole = format!("{}{addition}", manifests.read(&kustomization).unwrap());
+    manifests.write(&kustomization, &whole).unwrap();
+    let authorities = format!("k8s/overlays/{overlay}/ca-certificates.crt");
+    manifests.write(&authorities, "a certificate").unwrap();
+
+    let objects = manifests.overlay(&overlay).unwrap();
+    let secrets: BTreeSet<_> = objects
+        .iter()
+        .filter(|object| {
+            object.kind() == "Secret" && object.0["data"]["ca-certificates.crt"].is_string()
+        })
+        .map(|secret| (secret.namespace(), secret.name()))
+        .collect();
+    let named: BTreeSet<_> = objects
+        .iter()
+        .filter(|object| object.kind() == "SpinAppExecutor")
+        .map(|executor| {
+            (
+                executor.namespace(),
+                executor.text("/spec/deploymentConfig/caCertSecret"),
+            )
+        })
+        .filter(|(_, name)| !name.is_empty())
+        .collect();
+    assert_eq!(named, secrets);
+    let namespaces: Vec<_> = named.iter().map(|(namespace, _)| *namespace).collect();
+    assert_eq!(namespaces, ["voting-api", "voting-consumer"]);
+}
