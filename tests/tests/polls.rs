@@ -483,6 +483,7 @@ async fn a_damaged_definition_is_published_again_and_holds_up_no_other_poll() {
         format!("HSET {DEFINITION} held_until_ms x"),
         format!("HSET {DEFINITION} held_until_ms -5"),
         format!("HSET {DEFINITION} held_until_ms 1.5"),
+        format!("HSET {DEFINITION} held_until_ms 0000000000000001"),
         format!("HSET {DEFINITION} held_until_ms 9999999999999"),
     ]);
     for damage in damages {

@@ -26,8 +26,8 @@ local function is_damaged(definition)
         if name == 'digest' then
             digest = value
         elseif name == 'held_until_ms' then
-            -- append.lua takes digits alone.
-            hold_is_whole = string.match(value, '^%d+$') and tonumber(value) <= latest
+            -- append.lua takes fewer than 16 digits, and nothing else.
+            hold_is_whole = #value < 16 and string.match(value, '^%d+$') and tonumber(value) <= latest
         else
             sum = sum + tonumber(string.sub(redis.sha1hex(name .. '=' .. value), 1, 8), 16)
         end
