@@ -27,10 +27,10 @@ use crate::step::step;
 const LANES: usize = 16;
 /// Votes in a request of a gateway, which has one connection and does not pause either.
 const LINES: usize = 200;
-/// How long Redis may take to have room again, once votes are counted.
-const RECOVERY: Duration = Duration::from_secs(60);
 /// How often somebody sweeps, once votes may be counted.
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(1);
+/// How long Redis may take to have room again, once votes are counted.
+const RECOVERY: Duration = Duration::from_secs(60);
 /// How long votes are cast after that.
 const AFTER: Duration = Duration::from_secs(15);
 /// What the runtime may use while it refuses, in MB: a few hundred requests, and what it had before.
